@@ -74,7 +74,7 @@ func TestReadTar(t *testing.T) {
 func TestReadTarRefuses(t *testing.T) {
 	for name, header := range map[string]tar.Header{
 		"traversal":        {Name: "a/../../b", Typeflag: tar.TypeReg},
-		"the root":         {Name: "./", Typeflag: tar.TypeReg},
+		"the root":         {Name: ".", Typeflag: tar.TypeReg},
 		"a backslash":      {Name: `a\b`, Typeflag: tar.TypeReg},
 		"a device":         {Name: "dev/null", Typeflag: tar.TypeChar},
 		"a dead hard link": {Name: "a", Typeflag: tar.TypeLink, Linkname: "b"},
