@@ -103,6 +103,11 @@ func (im image) recipe(a arch) (script []byte, key string, err error) {
 
 func (im image) String() string { return im.Repo + ":" + im.Tag }
 
+// partName is the image's name as a file name.
+func (im image) partName(a arch) string {
+	return strings.NewReplacer("/", "-", ":", "-").Replace(im.String()) + "-" + a.oci
+}
+
 // makeImage returns the folder of the image for a, which has its root folder
 // (rootfs) and its OCI layout (oci), and makes it where it is missing.
 func (tb *testbed) makeImage(ctx context.Context, im image, a arch) (string, error) {
@@ -110,7 +115,7 @@ func (tb *testbed) makeImage(ctx context.Context, im image, a arch) (string, err
 	if err != nil {
 		return "", err
 	}
-	name := strings.NewReplacer("/", "-", ":", "-").Replace(im.String()) + "-" + a.oci
+	name := im.partName(a)
 	return tb.part(name, key, func(dir string) error {
 		setup := filepath.Join(dir, "setup.sh")
 		if err := os.WriteFile(setup, script, 0o644); err != nil {
@@ -144,5 +149,5 @@ func (tb *testbed) makeRoot(ctx context.Context, im image, a arch, root, setup s
 	}
 	argv := []string{"sh", "-c", string(data), "rootfs.sh",
 		root, a.oci, im.Suite, mirror.uri, mirror.keyring, strings.Join(im.Packages, ","), foreign, setup}
-	return tb.command(ctx, "rootfs-"+a.oci, append(argv, im.Args...)...)
+	return tb.command(ctx, "rootfs-"+im.partName(a), append(argv, im.Args...)...)
 }

@@ -15,7 +15,7 @@ import (
 // missing, create fills a temporary folder, which gets its name only when it
 // is whole: what was interrupted is never taken for finished.
 func (tb *testbed) part(name, key string, create func(dir string) error) (string, error) {
-	dir := filepath.Join(tb.cache, name+"-"+key[:16])
+	dir := tb.partDir(name, key)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -38,6 +38,10 @@ func (tb *testbed) part(name, key string, create func(dir string) error) (string
 		return "", err
 	}
 	return dir, nil
+}
+
+func (tb *testbed) partDir(name, key string) string {
+	return filepath.Join(tb.cache, name+"-"+key[:16])
 }
 
 // temp is the folder of unfinished parts. Under the lock there is nobody
