@@ -26,10 +26,10 @@ func TestMarkerOwnRules(t *testing.T) {
 	env := EnvironmentFor(runtimes.Target{Runtime: lambda, Arch: runtimes.ARM64, Extras: []string{"S3", "web_ui"}, Groups: []string{"dev"}})
 	env.PlatformRelease = "5.10.240-238.955.amzn2"
 	for marker, want := range map[string]bool{
-		`extra == "s3"`:                                true,
-		`extra == "web.UI"`:                            true,
-		`extra != "s3"`:                                false,
-		`extra != "x"`:                                 true,
+		`extra == "s3"`:     true,
+		`extra == "web.UI"`: true,
+		`extra != "s3"`:     false,
+		`extra != "x"`:      true,
 		`"web-ui" in extras and "x" not in extras`:     true,
 		`"Dev" in dependency_groups`:                   true,
 		`platform_release >= "4.0"`:                    true, // of strings
