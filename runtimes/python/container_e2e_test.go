@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,5 +218,97 @@ func TestInstallInContainer(t *testing.T) {
 				t.Error("numpy's WHEEL names no manylinux tag")
 			}
 		})
+	}
+}
+
+// TestContainerCABundle takes the wheels, two of which clash, from an index
+// whose certificate only the user's bundle knows.
+func TestContainerCABundle(t *testing.T) {
+	wheels := append(clashing(t), full(t))
+	ca, certificate := authority(t)
+	server := httptest.NewUnstartedServer(wheelServer(wheels, nil))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.StartTLS()
+	defer server.Close()
+
+	system, err := os.ReadFile(caBundle(t)) // uv itself comes from elsewhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(bundle, slices.Concat(system, ca), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := engine(t)
+	e.CABundle = bundle
+
+	target := pinned(t, runtimes.ARM64)
+	r := runtimes.Recipe{Runtime: "python", Indexes: []string{server.URL + "/simple"}}
+	for _, w := range wheels {
+		r.Packages = append(r.Packages, w.pkg(server.URL))
+	}
+	_, r.Container = container(target, r)
+	files := installed(t, e, r)
+	if got := string(files["lib/python3.11/site-packages/tests/__init__.py"]); got != "zebra\n" {
+		t.Errorf("the last owner of tests/__init__.py did not win: %q", got)
+	}
+	for _, path := range []string{"bin/full-script", "share/full/x.txt", "include/site/python3.11/full/full.h"} {
+		if _, ok := files[path]; !ok {
+			t.Errorf("no %s", path)
+		}
+	}
+	for path, data := range files {
+		if strings.HasSuffix(path, ".pem") || bytes.Contains(data, []byte("BEGIN CERTIFICATE")) {
+			t.Errorf("%s holds certificates", path)
+		}
+	}
+
+	// Without the bundle neither tool trusts the index, and the cached
+	// result of before must not hide that.
+	e.CABundle, e.NoCache = caBundle(t), true
+	err = e.Install(t.Context(), r, io.Discard, nil)
+	var failed *runtimes.InstallError
+	if !errors.As(err, &failed) || !strings.Contains(strings.Join(failed.Lines, "\n"), "certificate") {
+		t.Errorf("without the authority: %v", err)
+	}
+}
+
+// TestContainerPipCABundle is the same for pip, which brings uv.
+func TestContainerPipCABundle(t *testing.T) {
+	fake := makeWheel(t, "uv", map[string]string{"uv.py": "\n"})
+	ca, certificate := authority(t)
+	server := httptest.NewUnstartedServer(wheelServer([]wheel{fake}, nil))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.StartTLS()
+	defer server.Close()
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(bundle, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := engine(t)
+	e.CABundle, e.NoCache = bundle, true
+
+	target := pinned(t, runtimes.X86_64)
+	target.Indexes = []string{server.URL + "/simple"}
+	r := recipeOf(t, target, []runtimes.Package{fake.pkg(server.URL)})
+	tool := runtimes.Tool{Version: "1.0", Files: []runtimes.File{fake.pkg(server.URL).File}}
+	r.Container.Steps = []runtimes.Step{bringUV(target, r, tool)}
+	r.Container.Output = uvFolder
+	if _, ok := installed(t, e, r)["uv.py"]; !ok {
+		t.Error("pip did not install from the index")
+	}
+}
+
+// TestContainerWrongHash locks another SHA-256 than the wheel has.
+func TestContainerWrongHash(t *testing.T) {
+	packages := download(t, []string{"any"}, "six==1.17.0")
+	got := packages[0].File.SHA256
+	packages[0].File.SHA256 = strings.Repeat("a", 64)
+	r := recipeOf(t, pinned(t, runtimes.X86_64), packages)
+	err := engine(t).Install(t.Context(), r, io.Discard, nil)
+	want := runtimes.DigestError{What: packages[0].File.Name, Want: packages[0].File.SHA256, Got: got}
+	var mismatch *runtimes.DigestError
+	if !errors.As(err, &mismatch) || *mismatch != want {
+		t.Errorf("got %v, want %v", err, &want)
 	}
 }

@@ -105,9 +105,12 @@ def requirement(package, by_url):
 
 
 def index_options(indexes):
+    # To uv, the default index comes last, and the others in their order.
     options = []
-    for i, index in enumerate(indexes):
-        options += ["--extra-index-url" if i else "--index-url", index]
+    for index in indexes[:-1]:
+        options += ["--index", index]
+    if indexes:
+        options += ["--default-index", indexes[-1]]
     if len(indexes) > 1:
         # Whichever index serves it, only one file has the hash.
         options += ["--index-strategy", "unsafe-best-match"]
