@@ -43,7 +43,7 @@ func newUVGraph(file string, data []byte, lock *uvLock, t runtimes.Target) *uvGr
 	g := &uvGraph{
 		file: file, data: data, lock: lock,
 		byName:  make(map[string][]*uvPackage, len(lock.Packages)),
-		env:     pep.EnvironmentFor(t),
+		env:     baseEnvironment(t),
 		exclude: make(map[string]bool, len(t.Exclude)),
 		markers: map[string]pep.Marker{},
 		active:  map[string]bool{},

@@ -83,11 +83,11 @@ func (g *uvGraph) checkTarget(t runtimes.Target) error {
 		if err != nil {
 			return &runtimes.InputError{File: g.file, Line: lineOf(g.data, "requires-python"), Problem: "requires-python", Err: err}
 		}
-		version, err := pep.ParseVersion(g.env.PythonFullVersion)
+		admits, err := admits(wants, g.env)
 		if err != nil {
 			return fmt.Errorf("version of %s: %w", t.Runtime.Name, err)
 		}
-		if !wants.Contains(version) {
+		if !admits {
 			return &runtimes.InputError{
 				File:    g.file,
 				Line:    lineOf(g.data, "requires-python"),
