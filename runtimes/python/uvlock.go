@@ -206,7 +206,7 @@ func decodeTOML(name string, data []byte, v any) error {
 	problem := &runtimes.InputError{File: name, Problem: "cannot be read as TOML", Err: err}
 	if decode := (*toml.DecodeError)(nil); errors.As(err, &decode) {
 		problem.Line, _ = decode.Position()
-		problem.Err = errors.New(strings.TrimPrefix(decode.Error(), "toml: "))
+		problem.Err = errors.New(plainTOML(decode.Error()))
 		if key := decode.Key(); len(key) > 0 {
 			problem.Problem = fmt.Sprintf("cannot be read as TOML, at %s", strings.Join(key, "."))
 		}
@@ -215,6 +215,32 @@ func decodeTOML(name string, data []byte, v any) error {
 		}
 	}
 	return problem
+}
+
+// plainTOML says what the decoder says without the names of Go's types.
+func plainTOML(message string) string {
+	message = strings.TrimPrefix(message, "toml: ")
+	found, wanted, ok := strings.Cut(strings.TrimPrefix(message, "cannot decode TOML "), " into struct field ")
+	if !ok {
+		return message
+	}
+	kind := wanted[strings.LastIndexByte(wanted, ' ')+1:]
+	switch {
+	case strings.HasPrefix(kind, "[]"):
+		kind = "array"
+	case strings.HasPrefix(kind, "map["), strings.Contains(kind, "."):
+		kind = "table"
+	case strings.HasPrefix(kind, "int"):
+		kind = "integer"
+	}
+	return withArticle(found) + ", not " + withArticle(kind)
+}
+
+func withArticle(noun string) string {
+	if noun != "" && strings.IndexByte("aeiou", noun[0]) >= 0 {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // conflictMarker returns the line of the first mark that a merge left, or 0.

@@ -313,8 +313,13 @@ func conflictName(kind, name, item string) string {
 func (g *uvGraph) errorf(name, format string, args ...any) error {
 	return &runtimes.InputError{
 		File: g.file,
-		Line: lineOf(g.data, fmt.Sprintf("name = %q", name)),
+		Line: g.lineOf(name),
 		Err:  fmt.Errorf(format, args...),
 		Hint: uvLockHint,
 	}
+}
+
+// lineOf is the line on which the entry of a package begins.
+func (g *uvGraph) lineOf(name string) int {
+	return lineOf(g.data, fmt.Sprintf("name = %q", name))
 }

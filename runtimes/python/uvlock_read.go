@@ -223,13 +223,16 @@ func (g *uvGraph) files(p *uvPackage) (lockedPackage, error) {
 	if p.Source.Registry == "" && p.Source.URL == "" {
 		return locked, &runtimes.InputError{
 			File:    g.file,
-			Line:    lineOf(g.data, fmt.Sprintf("name = %q", p.Name)),
+			Line:    g.lineOf(p.Name),
 			Problem: fmt.Sprintf("%s comes from %s; only packages from an index or a URL can be installed yet", p.Name, p.Source),
 			Hint:    fmt.Sprintf("put it into the function itself, and list %s under exclude", p.Name),
 		}
 	}
 	if len(p.Wheels) == 0 && p.Sdist == nil {
 		return locked, g.errorf(p.Name, "no file of %s %s is locked: the lock was cut short or edited", p.Name, p.Version)
+	}
+	if err := g.checkUsers(p); err != nil {
+		return locked, err
 	}
 	locked.files = make([]runtimes.File, 0, len(p.Wheels)+1)
 	for i := range p.Wheels {
@@ -245,6 +248,30 @@ func (g *uvGraph) files(p *uvPackage) (lockedPackage, error) {
 		locked.files = append(locked.files, runtimes.File{Name: p.Sdist.name(), URL: p.Sdist.URL})
 	}
 	return locked, nil
+}
+
+// checkUsers refuses URLs that hold credentials: they would be committed with
+// the lock file, and spread by whoever reads it.
+func (g *uvGraph) checkUsers(p *uvPackage) error {
+	what := ""
+	switch {
+	case withoutUser(p.Source.Registry) != p.Source.Registry:
+		what = "its index"
+	case p.Sdist != nil && withoutUser(p.Sdist.URL) != p.Sdist.URL:
+		what = p.Sdist.name()
+	default:
+		i := slices.IndexFunc(p.Wheels, func(f uvFile) bool { return withoutUser(f.URL) != f.URL })
+		if i < 0 {
+			return nil
+		}
+		what = p.Wheels[i].name()
+	}
+	return &runtimes.InputError{
+		File:    g.file,
+		Line:    g.lineOf(p.Name),
+		Problem: fmt.Sprintf("%s: the URL of %s holds a user or password", p.Name, what),
+		Hint:    "credentials do not belong in a lock file: lock again without them",
+	}
 }
 
 // name is the file's name as wheels are named.
@@ -272,8 +299,6 @@ func (f *uvFile) file() (runtimes.File, error) {
 		return runtimes.File{}, fmt.Errorf("%s lies in a local folder; only an index or a URL can be used yet", name)
 	case !strings.HasPrefix(f.URL, "https://") && !strings.HasPrefix(f.URL, "http://"):
 		return runtimes.File{}, fmt.Errorf("the URL of %s is neither https nor http", name)
-	case withoutUser(f.URL) != f.URL:
-		return runtimes.File{}, fmt.Errorf("the URL of %s holds a user or password: credentials do not belong into a lock file", name)
 	}
 	sum := ""
 	if f.Hash != "" {
