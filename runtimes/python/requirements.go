@@ -1,7 +1,6 @@
 package python
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,9 +11,9 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes/python/pep"
 )
 
-// requirements is what a requirements file says, together with the files that
+// requirementsFile is what a requirements file says, together with the files that
 // it includes.
-type requirements struct {
+type requirementsFile struct {
 	file        string            // the one that was asked for
 	lines       []requirementLine // in the order that pip reads them
 	constraints []requirementLine // of -c files
@@ -34,6 +33,7 @@ type requirementLine struct {
 	sha256     []string // lower-case hex, sorted
 	otherHash  string   // "sha512": there are hashes, but of this kind only
 	url        string   // of a wheel, without its fragment, or ""
+	wheelFile  string   // the file name in url
 	wheel      pep.Wheel
 
 	// refused says why the line cannot be followed, where the target needs it.
@@ -67,9 +67,9 @@ const (
 	maxRequirementsLine  = 1 << 20 // bytes of a line with its continuations
 )
 
-// readRequirements reads the requirements file name of the project, and what
+// readRequirementsFile reads the requirements file name of the project, and what
 // it includes with -r and -c. Its errors are *runtimes.InputError.
-func readRequirements(project fs.FS, name string) (*requirements, error) {
+func readRequirementsFile(project fs.FS, name string) (*requirementsFile, error) {
 	r := requirementsReader{project: project, seen: make(map[inclusion]bool)}
 	r.result.file = name
 	if err := r.include(inclusion{file: name}, nil); err != nil {
@@ -81,7 +81,7 @@ func readRequirements(project fs.FS, name string) (*requirements, error) {
 // requirementsReader gathers the lines of files that include each other.
 type requirementsReader struct {
 	project fs.FS
-	result  requirements
+	result  requirementsFile
 	seen    map[inclusion]bool
 	lines   int
 }
@@ -118,6 +118,7 @@ func (r *requirementsReader) include(in inclusion, stack []logicalLine) error {
 
 func (r *requirementsReader) read(file string, stack []logicalLine) (string, error) {
 	fail := func(err error) error {
+		err = reason(err) // the path is said already
 		if len(stack) == 0 {
 			return &runtimes.InputError{File: file, Problem: "cannot be read", Err: err}
 		}
@@ -126,10 +127,6 @@ func (r *requirementsReader) read(file string, stack []logicalLine) (string, err
 	}
 	f, err := r.project.Open(file)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err // the path is said already
-		}
 		return "", fail(err)
 	}
 	defer f.Close()

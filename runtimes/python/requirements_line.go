@@ -206,6 +206,6 @@ func (line *requirementLine) setURL(text string) error {
 		return fmt.Errorf("%d hashes for the one file of a URL", len(line.sha256))
 	}
 	u.Fragment, u.RawFragment = "", ""
-	line.url = u.String()
+	line.url, line.wheelFile = u.String(), file
 	return nil
 }

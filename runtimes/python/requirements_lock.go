@@ -19,8 +19,8 @@ type lockedRequirement struct {
 	file    string   // of the first line that asks for it
 	line    int
 
-	url   string    // of the one wheel it must be, or ""
-	wheel pep.Wheel // of url
+	url       string // of the one wheel it must be, or ""
+	wheelFile string // the file name in url
 }
 
 // locked gives what the file pins for a target, sorted by name. Requirements
@@ -28,7 +28,7 @@ type lockedRequirement struct {
 //
 // "Every line has ==" is no lock: what a line leaves open is refused, all such
 // lines in one *runtimes.InputError.
-func (r *requirements) locked(t runtimes.Target) ([]lockedRequirement, error) {
+func (r *requirementsFile) locked(t runtimes.Target) ([]lockedRequirement, error) {
 	env := pep.EnvironmentFor(t)
 	env.Extras, env.DependencyGroups = nil, nil // those of a project, which this is not
 	byName := make(map[string][]requirementLine)
@@ -103,7 +103,7 @@ func merge(lines []requirementLine) (l lockedRequirement, why string, err error)
 			if l.url != "" && l.url != line.url {
 				return l, "", contradiction(*pin, *line, "different files")
 			}
-			l.url, l.wheel = line.url, line.wheel
+			l.url, l.wheelFile = line.url, line.wheelFile
 		}
 		if len(line.sha256) == 0 {
 			continue
@@ -181,7 +181,7 @@ func openError(open []openRequirement) error {
 	}
 	return &runtimes.InputError{
 		File: open[0].line.file, Line: open[0].line.line,
-		Problem: fmt.Sprintf("%s not locked:%s", count(len(open), "requirement is", "requirements are"), list(lines)),
+		Problem: fmt.Sprintf("%s not locked:%s", count(len(open), "requirement is", "requirements are"), bulleted(lines)),
 		Hint: "make a lock with hashes of everything: uv pip compile --generate-hashes requirements.in -o requirements.txt, " +
 			"or pip-compile --generate-hashes",
 	}
@@ -194,7 +194,7 @@ func refusedError(refused []requirementLine) error {
 	}
 	return &runtimes.InputError{
 		File: refused[0].file, Line: refused[0].line,
-		Problem: fmt.Sprintf("%s be installed yet:%s", count(len(refused), "requirement cannot", "requirements cannot"), list(lines)),
+		Problem: fmt.Sprintf("%s be installed yet:%s", count(len(refused), "requirement cannot", "requirements cannot"), bulleted(lines)),
 		Hint:    "leave it out of this file, or require a release from an index, with its hash",
 	}
 }
@@ -206,7 +206,7 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-func list(lines []string) string {
+func bulleted(lines []string) string {
 	rest := ""
 	if n := len(lines) - maxListed; n > 0 {
 		rest = fmt.Sprintf("\n  and %d more", n)

@@ -23,8 +23,8 @@ var digests = strings.NewReplacer(
 	"384:", "--hash sha384:"+strings.Repeat("d", 96),
 )
 
-// files makes a project of name, content, name, content, …
-func files(pairs ...string) fstest.MapFS {
+// textFiles makes a project of name, content, name, content, …
+func textFiles(pairs ...string) fstest.MapFS {
 	project := make(fstest.MapFS)
 	for i := 0; i < len(pairs); i += 2 {
 		project[pairs[i]] = &fstest.MapFile{Data: []byte(digests.Replace(pairs[i+1]))}
@@ -67,50 +67,50 @@ func TestRequirementsLocked(t *testing.T) {
 		project fstest.MapFS
 		want    string
 	}{
-		"pins":          {files("requirements.txt", "b==2 A:\nA.a==1.0rc1 B: A:\n"), "a-a==1.0rc1@2:ab b==2@1:a"},
-		"arbitrary":     {files("requirements.txt", "a===1.0.post1 A:"), "a==1.0.post1@1:a"},
-		"continued":     {files("requirements.txt", "# head\n\na==1 \\\n    A: \\\n    B:\n    # via b\nb==1 \\\n  A:\n"), "a==1@3:ab b==1@7:a"},
-		"comments":      {files("requirements.txt", "a==1 A: # why\n#b==1\n  # c\n"), "a==1@1:a"},
-		"only comments": {files("requirements.txt", "# nothing\n\n"), ""},
-		"empty":         {files("requirements.txt", ""), ""},
-		"no newline":    {files("requirements.txt", "a==1 A:"), "a==1@1:a"},
-		"crlf":          {files("requirements.txt", "a==1 \\\r\n A:\r\nb==1 B:\r\n"), "a==1@1:a b==1@3:b"},
-		"bom":           {files("requirements.txt", "\ufeffa==1 A:\n"), "a==1@1:a"},
+		"pins":          {textFiles("requirements.txt", "b==2 A:\nA.a==1.0rc1 B: A:\n"), "a-a==1.0rc1@2:ab b==2@1:a"},
+		"arbitrary":     {textFiles("requirements.txt", "a===1.0.post1 A:"), "a==1.0.post1@1:a"},
+		"continued":     {textFiles("requirements.txt", "# head\n\na==1 \\\n    A: \\\n    B:\n    # via b\nb==1 \\\n  A:\n"), "a==1@3:ab b==1@7:a"},
+		"comments":      {textFiles("requirements.txt", "a==1 A: # why\n#b==1\n  # c\n"), "a==1@1:a"},
+		"only comments": {textFiles("requirements.txt", "# nothing\n\n"), ""},
+		"empty":         {textFiles("requirements.txt", ""), ""},
+		"no newline":    {textFiles("requirements.txt", "a==1 A:"), "a==1@1:a"},
+		"crlf":          {textFiles("requirements.txt", "a==1 \\\r\n A:\r\nb==1 B:\r\n"), "a==1@1:a b==1@3:b"},
+		"bom":           {textFiles("requirements.txt", "\ufeffa==1 A:\n"), "a==1@1:a"},
 		"utf-16":        {fstest.MapFS{"requirements.txt": {Data: utf16LE(digests.Replace("a==1 A:\r\nb==1 A:\r\n"))}}, "a==1@1:a b==1@2:a"},
-		"extras":        {files("requirements.txt", "a[Y_y, x] == 1 A:\na[z]==1.0 A:"), "a[x,y-y,z]==1@1:a"},
-		"markers": {files("requirements.txt", `a==1 ; python_version < "3.10" A:
+		"extras":        {textFiles("requirements.txt", "a[Y_y, x] == 1 A:\na[z]==1.0 A:"), "a[x,y-y,z]==1@1:a"},
+		"markers": {textFiles("requirements.txt", `a==1 ; python_version < "3.10" A:
 a==2; python_version >= '3.10' and sys_platform == "linux" B:
 b==1; platform_machine == "aarch64"
 c==1; extra == "x"
 `), "a==2@2:b"},
-		"hash words":      {files("requirements.txt", "a==1 --hash sha256:"+strings.ToUpper(hashA)+` --hash="sha256:`+hashB+`"`), "a==1@1:ab"},
-		"two kinds":       {files("requirements.txt", "a==1 512: A:"), "a==1@1:a"},
-		"identical":       {files("requirements.txt", "a==1 A:\na==1 A:\n"), "a==1@1:a"},
-		"same pin":        {files("requirements.txt", "a==1 A: B:\na==1.0\na>=0.5 B: C:\n"), "a==1@1:b"},
-		"nested":          {files("sub/requirements.txt", "-r ../base.txt\na==1 A:\n", "base.txt", "--requirement=deep/x.txt", "deep/x.txt", "b==1 B:"), ""},
-		"constraint pins": {files("requirements.txt", "-c c.txt\na A:\n", "c.txt", "a==1\nb==2\na<5; python_version < '3'\n"), "a==1@2:a"},
-		"constraint hash": {files("requirements.txt", "a==1\n-cc.txt", "c.txt", "a==1 A:\n"), "a==1@1:a"},
-		"diamond":         {files("requirements.txt", "-r a.txt\n-r b.txt\n", "a.txt", "-r c.txt", "b.txt", "-r c.txt\n-r a.txt", "c.txt", "x==1 A:"), "x==1@c.txt:1:a"},
-		"wheel url":       {files("requirements.txt", "https://f.example/w/A_b-1.0-py3-none-any.whl#sha256="+hashA+" ; python_version > '3'"), "a-b==1.0@1:a from https://f.example/w/A_b-1.0-py3-none-any.whl"},
-		"named wheel url": {files("requirements.txt", "a-b @ https://f.example/A_b-1.0+l-py3-none-any.whl A:"), "a-b==1.0+l@1:a from https://f.example/A_b-1.0+l-py3-none-any.whl"},
-		"false markers": {files("requirements.txt", `-e .
+		"hash words":      {textFiles("requirements.txt", "a==1 --hash sha256:"+strings.ToUpper(hashA)+` --hash="sha256:`+hashB+`"`), "a==1@1:ab"},
+		"two kinds":       {textFiles("requirements.txt", "a==1 512: A:"), "a==1@1:a"},
+		"identical":       {textFiles("requirements.txt", "a==1 A:\na==1 A:\n"), "a==1@1:a"},
+		"same pin":        {textFiles("requirements.txt", "a==1 A: B:\na==1.0\na>=0.5 B: C:\n"), "a==1@1:b"},
+		"nested":          {textFiles("sub/requirements.txt", "-r ../base.txt\na==1 A:\n", "base.txt", "--requirement=deep/x.txt", "deep/x.txt", "b==1 B:"), ""},
+		"constraint pins": {textFiles("requirements.txt", "-c c.txt\na A:\n", "c.txt", "a==1\nb==2\na<5; python_version < '3'\n"), "a==1@2:a"},
+		"constraint hash": {textFiles("requirements.txt", "a==1\n-cc.txt", "c.txt", "a==1 A:\n"), "a==1@1:a"},
+		"diamond":         {textFiles("requirements.txt", "-r a.txt\n-r b.txt\n", "a.txt", "-r c.txt", "b.txt", "-r c.txt\n-r a.txt", "c.txt", "x==1 A:"), "x==1@c.txt:1:a"},
+		"wheel url":       {textFiles("requirements.txt", "https://f.example/w/A_b-1.0-py3-none-any.whl#sha256="+hashA+" ; python_version > '3'"), "a-b==1.0@1:a from https://f.example/w/A_b-1.0-py3-none-any.whl"},
+		"named wheel url": {textFiles("requirements.txt", "a-b @ https://f.example/A_b-1.0+l-py3-none-any.whl A:"), "a-b==1.0+l@1:a from https://f.example/A_b-1.0+l-py3-none-any.whl"},
+		"false markers": {textFiles("requirements.txt", `-e .
 a==1 A:
 b; sys_platform == "win32"
 git+https://git.example/x.git@main#egg=x ; os_name == "nt"
 x @ git+https://git.example/x.git ; os_name == "nt"
 y @ ./y.whl ; os_name == "nt"
 `), "!"},
-		"excluded":       {files("requirements.txt", "Boto_3\ns3 @ git+https://git.example/x.git\na==1 A:"), "a==1@3:a"},
-		"parenthesised":  {files("requirements.txt", "a (==1) A:"), "a==1@1:a"},
-		"options":        {files("requirements.txt", "-i https://i.example/simple\n--pre --no-index\na==1 A:\n"), "a==1@3:a"},
-		"option in word": {files("requirements.txt", "my-a==1-1 A:"), "my-a==1.post1@1:a"},
+		"excluded":       {textFiles("requirements.txt", "Boto_3\ns3 @ git+https://git.example/x.git\na==1 A:"), "a==1@3:a"},
+		"parenthesised":  {textFiles("requirements.txt", "a (==1) A:"), "a==1@1:a"},
+		"options":        {textFiles("requirements.txt", "-i https://i.example/simple\n--pre --no-index\na==1 A:\n"), "a==1@3:a"},
+		"option in word": {textFiles("requirements.txt", "my-a==1-1 A:"), "my-a==1.post1@1:a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := "requirements.txt"
 			if name == "nested" {
 				file, test.want = "sub/requirements.txt", "a==1@sub/2:a b==1@deep/x.txt:1:b"
 			}
-			r, err := readRequirements(test.project, file)
+			r, err := readRequirementsFile(test.project, file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +142,7 @@ func utf16LE(s string) []byte {
 }
 
 func TestRequirementsOptions(t *testing.T) {
-	project := files("requirements.txt", `-i https://a.example/simple
+	project := textFiles("requirements.txt", `-i https://a.example/simple
 --extra-index-url=https://b.example/simple --extra-index-url "https://c.example/simple"
 -f ./wheels
 --find-links https://d.example/links
@@ -154,7 +154,7 @@ func TestRequirementsOptions(t *testing.T) {
 --use-feature=fast-deps
 -r more.txt
 `, "more.txt", "--index-url https://last.example/simple")
-	r, err := readRequirements(project, "requirements.txt")
+	r, err := readRequirementsFile(project, "requirements.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,61 +179,61 @@ func TestRequirementsErrors(t *testing.T) {
 		want    string // a part of the error
 		hint    string
 	}{
-		"missing":      {files(), "requirements.txt: cannot be read: file does not exist", ""},
-		"missing -r":   {files("requirements.txt", "a==1\n-r b/c.txt"), "requirements.txt:2: cannot read b/c.txt: file does not exist", ""},
-		"no version":   {files("requirements.txt", "\nrequests>=2,<3 A:"), "requirements.txt:2: 1 requirement is not locked:\n  requirements.txt:2: requests>=2,<3: no version", "uv pip compile --generate-hashes"},
-		"star":         {files("requirements.txt", "a==1.* A:"), "a==1.*: no version", ""},
-		"odd ===":      {files("requirements.txt", "a===1.0-1 A:"), "a===1.0-1: no version", ""},
-		"url marker":   {files("requirements.txt", "a @ https://f.example/a-1-py3-none-any.whl; os_name == 'nt'"), "put a space before the ;", ""},
-		"two pins":     {files("requirements.txt", "a==1,==1 A:"), "no version", ""},
-		"all open":     {files("requirements.txt", "a==1\nb\n-r c.txt\n", "c.txt", "c==1 A:\nd==2\n"), "requirements.txt:1: 3 requirements are not locked:\n  requirements.txt:1: a==1: no hash\n  requirements.txt:2: b: no version\n  c.txt:2: d==2: no hash", "pip-compile"},
-		"sha512":       {files("requirements.txt", "a==1 512:"), "a==1: no sha256 hash, only sha512", ""},
-		"sha384":       {files("requirements.txt", "a==1 384:"), "a==1: no sha256 hash, only sha384", ""},
-		"md5":          {files("requirements.txt", "a==1 \\\n --hash=md5:00"), `requirements.txt:1: the hash "md5:00" is not of a kind`, "sha256"},
-		"short hash":   {files("requirements.txt", "\na==1 --hash=sha256:00"), "requirements.txt:2: \"00\" is not a sha256 in hex: 64 digits", ""},
-		"lost hash":    {files("requirements.txt", "a==1\n  A:\n"), "requirements.txt:2: --hash without a requirement", `\`},
-		"contradicts":  {files("requirements.txt", "a==1 A:\n-r b.txt", "b.txt", "\na==2 A:"), "b.txt:2: b.txt:2 asks for a==2, and requirements.txt:1 for a==1: different versions", "markers"},
-		"range":        {files("requirements.txt", "a==1 A:\na>=2"), "requirements.txt:2: requirements.txt:2 asks for a>=2, and requirements.txt:1 for a==1", ""},
-		"hashes":       {files("requirements.txt", "a==1 A:\na==1 B:"), "hashes of different files", ""},
-		"constrained":  {files("requirements.txt", "a==1 A:\n-c c.txt", "c.txt", "a<1"), "c.txt:1: c.txt:1 asks for a<1", ""},
-		"two urls":     {files("requirements.txt", "https://f.example/a-1-py3-none-any.whl A:\nhttps://g.example/a-1-py3-none-any.whl A:"), "requirements.txt:2: requirements.txt:2 asks", ""},
-		"editable":     {files("requirements.txt", "a==1\n-e .\n"), "requirements.txt:2: 1 requirement cannot be installed yet:\n  requirements.txt:2: -e . is editable", "leave it out"},
-		"git":          {files("requirements.txt", "git+ssh://git@git.example/x.git#egg=x"), "version control", ""},
-		"named git":    {files("requirements.txt", "x@git+https://git.example/x.git@v1 ; python_version > '3'"), "version control", ""},
-		"path":         {files("requirements.txt", "./lib[x]\n../up ; os_name == 'posix'\nlib/y\nz-1.tar.gz\nZ:\\x\nx @ file:///x/y.zip\n"), "6 requirements cannot", ""},
-		"sdist url":    {files("requirements.txt", "https://f.example/a-1.tar.gz A:"), "other than a wheel", ""},
-		"open url":     {files("requirements.txt", "https://f.example/a-1-py3-none-any.whl"), "no hash", ""},
-		"wrong name":   {files("requirements.txt", "b @ https://f.example/a-1-py3-none-any.whl A:"), "requirements.txt:1: asks for b and points to a wheel of a", ""},
-		"wrong digest": {files("requirements.txt", "https://f.example/a-1-py3-none-any.whl#sha256="+hashB+" A:"), "fragment", ""},
-		"build option": {files("requirements.txt", "a==1 A: --config-settings=x=y"), "--config-settings needs a build", ""},
-		"variable":     {files("requirements.txt", "\n--index-url https://${TOKEN}@i.example/simple"), "requirements.txt:2: uses the environment variable ${TOKEN}", ".netrc"},
-		"credentials":  {files("requirements.txt", "-i https://me:secret@i.example/simple"), "requirements.txt:1: holds credentials in a URL", ".netrc"},
-		"token":        {files("requirements.txt", "a @ git+https://secret@git.example/x"), "requirements.txt:1: holds credentials", ".netrc"},
-		"itself":       {files("requirements.txt", "a\n-r ./requirements.txt"), "requirements.txt:2: requirements.txt includes itself", ""},
-		"cycle":        {files("requirements.txt", "-r a/b.txt", "a/b.txt", "\n-c ../requirements.txt"), "a/b.txt:2: requirements.txt includes itself", ""},
-		"deep":         {files(deep...), "16.txt:1: files include each other more than 16 deep", ""},
-		"outside":      {files("requirements.txt", "-r ../x.txt"), "requirements.txt:1: ../x.txt is outside the project", "move"},
-		"absolute":     {files("requirements.txt", "-r /etc/x.txt"), "outside the project", ""},
-		"remote":       {files("requirements.txt", "-c https://i.example/c.txt"), "requirements.txt:1: includes a file from a URL", "copy"},
-		"constraint -e": {files("requirements.txt", "-c c.txt", "c.txt", "\n-e ."),
+		"missing":      {textFiles(), "requirements.txt: cannot be read: file does not exist", ""},
+		"missing -r":   {textFiles("requirements.txt", "a==1\n-r b/c.txt"), "requirements.txt:2: cannot read b/c.txt: file does not exist", ""},
+		"no version":   {textFiles("requirements.txt", "\nrequests>=2,<3 A:"), "requirements.txt:2: 1 requirement is not locked:\n  requirements.txt:2: requests>=2,<3: no version", "uv pip compile --generate-hashes"},
+		"star":         {textFiles("requirements.txt", "a==1.* A:"), "a==1.*: no version", ""},
+		"odd ===":      {textFiles("requirements.txt", "a===1.0-1 A:"), "a===1.0-1: no version", ""},
+		"url marker":   {textFiles("requirements.txt", "a @ https://f.example/a-1-py3-none-any.whl; os_name == 'nt'"), "put a space before the ;", ""},
+		"two pins":     {textFiles("requirements.txt", "a==1,==1 A:"), "no version", ""},
+		"all open":     {textFiles("requirements.txt", "a==1\nb\n-r c.txt\n", "c.txt", "c==1 A:\nd==2\n"), "requirements.txt:1: 3 requirements are not locked:\n  requirements.txt:1: a==1: no hash\n  requirements.txt:2: b: no version\n  c.txt:2: d==2: no hash", "pip-compile"},
+		"sha512":       {textFiles("requirements.txt", "a==1 512:"), "a==1: no sha256 hash, only sha512", ""},
+		"sha384":       {textFiles("requirements.txt", "a==1 384:"), "a==1: no sha256 hash, only sha384", ""},
+		"md5":          {textFiles("requirements.txt", "a==1 \\\n --hash=md5:00"), `requirements.txt:1: the hash "md5:00" is not of a kind`, "sha256"},
+		"short hash":   {textFiles("requirements.txt", "\na==1 --hash=sha256:00"), "requirements.txt:2: \"00\" is not a sha256 in hex: 64 digits", ""},
+		"lost hash":    {textFiles("requirements.txt", "a==1\n  A:\n"), "requirements.txt:2: --hash without a requirement", `\`},
+		"contradicts":  {textFiles("requirements.txt", "a==1 A:\n-r b.txt", "b.txt", "\na==2 A:"), "b.txt:2: b.txt:2 asks for a==2, and requirements.txt:1 for a==1: different versions", "markers"},
+		"range":        {textFiles("requirements.txt", "a==1 A:\na>=2"), "requirements.txt:2: requirements.txt:2 asks for a>=2, and requirements.txt:1 for a==1", ""},
+		"hashes":       {textFiles("requirements.txt", "a==1 A:\na==1 B:"), "hashes of different files", ""},
+		"constrained":  {textFiles("requirements.txt", "a==1 A:\n-c c.txt", "c.txt", "a<1"), "c.txt:1: c.txt:1 asks for a<1", ""},
+		"two urls":     {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl A:\nhttps://g.example/a-1-py3-none-any.whl A:"), "requirements.txt:2: requirements.txt:2 asks", ""},
+		"editable":     {textFiles("requirements.txt", "a==1\n-e .\n"), "requirements.txt:2: 1 requirement cannot be installed yet:\n  requirements.txt:2: -e . is editable", "leave it out"},
+		"git":          {textFiles("requirements.txt", "git+ssh://git@git.example/x.git#egg=x"), "version control", ""},
+		"named git":    {textFiles("requirements.txt", "x@git+https://git.example/x.git@v1 ; python_version > '3'"), "version control", ""},
+		"path":         {textFiles("requirements.txt", "./lib[x]\n../up ; os_name == 'posix'\nlib/y\nz-1.tar.gz\nZ:\\x\nx @ file:///x/y.zip\n"), "6 requirements cannot", ""},
+		"sdist url":    {textFiles("requirements.txt", "https://f.example/a-1.tar.gz A:"), "other than a wheel", ""},
+		"open url":     {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl"), "no hash", ""},
+		"wrong name":   {textFiles("requirements.txt", "b @ https://f.example/a-1-py3-none-any.whl A:"), "requirements.txt:1: asks for b and points to a wheel of a", ""},
+		"wrong digest": {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl#sha256="+hashB+" A:"), "fragment", ""},
+		"build option": {textFiles("requirements.txt", "a==1 A: --config-settings=x=y"), "--config-settings needs a build", ""},
+		"variable":     {textFiles("requirements.txt", "\n--index-url https://${TOKEN}@i.example/simple"), "requirements.txt:2: uses the environment variable ${TOKEN}", ".netrc"},
+		"credentials":  {textFiles("requirements.txt", "-i https://me:secret@i.example/simple"), "requirements.txt:1: holds credentials in a URL", ".netrc"},
+		"token":        {textFiles("requirements.txt", "a @ git+https://secret@git.example/x"), "requirements.txt:1: holds credentials", ".netrc"},
+		"itself":       {textFiles("requirements.txt", "a\n-r ./requirements.txt"), "requirements.txt:2: requirements.txt includes itself", ""},
+		"cycle":        {textFiles("requirements.txt", "-r a/b.txt", "a/b.txt", "\n-c ../requirements.txt"), "a/b.txt:2: requirements.txt includes itself", ""},
+		"deep":         {textFiles(deep...), "16.txt:1: files include each other more than 16 deep", ""},
+		"outside":      {textFiles("requirements.txt", "-r ../x.txt"), "requirements.txt:1: ../x.txt is outside the project", "move"},
+		"absolute":     {textFiles("requirements.txt", "-r /etc/x.txt"), "outside the project", ""},
+		"remote":       {textFiles("requirements.txt", "-c https://i.example/c.txt"), "requirements.txt:1: includes a file from a URL", "copy"},
+		"constraint -e": {textFiles("requirements.txt", "-c c.txt", "c.txt", "\n-e ."),
 			"c.txt:2: a constraint must name its package", ""},
-		"constraint extras": {files("requirements.txt", "-c c.txt", "c.txt", "a[x]==1"), "c.txt:1: a constraint cannot have extras", ""},
-		"option":            {files("requirements.txt", "a==1\n\n--upgrade"), "requirements.txt:3: unknown option --upgrade", ""},
-		"option value":      {files("requirements.txt", "--index-url"), "requirements.txt:1: --index-url needs a value", ""},
-		"flag value":        {files("requirements.txt", "--pre=yes"), "--pre takes no value", ""},
-		"option after":      {files("requirements.txt", "a==1 --pre"), "requirements.txt:1: --pre cannot follow", "line of its own"},
-		"word after":        {files("requirements.txt", "--pre a==1"), "requirements.txt:1: unexpected \"a==1\" after an option", ""},
-		"quote":             {files("requirements.txt", "--find-links 'x"), "requirements.txt:1: a quote is not closed", ""},
-		"backslash":         {files("requirements.txt", "a==1 \\ \n A:"), "requirements.txt:1: ends in a backslash", "space"},
-		"syntax":            {files("requirements.txt", "a==1 A:\nb=1"), `requirements.txt:2: requirement "b=1": version specifier "=1": no comparison`, ""},
-		"marker":            {files("requirements.txt", "a==1; python > '3'"), "requirements.txt:1: requirement \"a==1; python > '3'\": marker", ""},
-		"not text":          {files("requirements.txt", "a==1\n\xff\xfe==1"), "requirements.txt:2: not UTF-8", "UTF-8"},
-		"long line":         {files("requirements.txt", "a==1"+strings.Repeat(" ", maxRequirementsLine)+"1"), "requirements.txt:1: longer than", ""},
-		"many lines":        {files("requirements.txt", strings.Repeat("a\n", maxRequirementsLines+1)), "requirements.txt:100001: more than 100000 lines", ""},
-		"large":             {files("requirements.txt", strings.Repeat("#", maxRequirementsFile+1)), "requirements.txt: larger than 16 MiB", ""},
+		"constraint extras": {textFiles("requirements.txt", "-c c.txt", "c.txt", "a[x]==1"), "c.txt:1: a constraint cannot have extras", ""},
+		"option":            {textFiles("requirements.txt", "a==1\n\n--upgrade"), "requirements.txt:3: unknown option --upgrade", ""},
+		"option value":      {textFiles("requirements.txt", "--index-url"), "requirements.txt:1: --index-url needs a value", ""},
+		"flag value":        {textFiles("requirements.txt", "--pre=yes"), "--pre takes no value", ""},
+		"option after":      {textFiles("requirements.txt", "a==1 --pre"), "requirements.txt:1: --pre cannot follow", "line of its own"},
+		"word after":        {textFiles("requirements.txt", "--pre a==1"), "requirements.txt:1: unexpected \"a==1\" after an option", ""},
+		"quote":             {textFiles("requirements.txt", "--find-links 'x"), "requirements.txt:1: a quote is not closed", ""},
+		"backslash":         {textFiles("requirements.txt", "a==1 \\ \n A:"), "requirements.txt:1: ends in a backslash", "space"},
+		"syntax":            {textFiles("requirements.txt", "a==1 A:\nb=1"), `requirements.txt:2: requirement "b=1": version specifier "=1": no comparison`, ""},
+		"marker":            {textFiles("requirements.txt", "a==1; python > '3'"), "requirements.txt:1: requirement \"a==1; python > '3'\": marker", ""},
+		"not text":          {textFiles("requirements.txt", "a==1\n\xff\xfe==1"), "requirements.txt:2: not UTF-8", "UTF-8"},
+		"long line":         {textFiles("requirements.txt", "a==1"+strings.Repeat(" ", maxRequirementsLine)+"1"), "requirements.txt:1: longer than", ""},
+		"many lines":        {textFiles("requirements.txt", strings.Repeat("a\n", maxRequirementsLines+1)), "requirements.txt:100001: more than 100000 lines", ""},
+		"large":             {textFiles("requirements.txt", strings.Repeat("#", maxRequirementsFile+1)), "requirements.txt: larger than 16 MiB", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := readRequirements(test.project, "requirements.txt")
+			r, err := readRequirementsFile(test.project, "requirements.txt")
 			if err == nil {
 				_, err = r.locked(pythonTarget(t, "python3.13", runtimes.ARM64))
 			}
@@ -256,7 +256,7 @@ func TestOpenListIsBounded(t *testing.T) {
 	for i := range 150 {
 		fmt.Fprintf(&b, "p%d==1\n", i)
 	}
-	r, err := readRequirements(files("requirements.txt", b.String()), "requirements.txt")
+	r, err := readRequirementsFile(textFiles("requirements.txt", b.String()), "requirements.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,9 +277,9 @@ func FuzzRequirements(f *testing.F) {
 	}
 	target := runtimes.Target{Runtime: runtimes.Table()[0], Arch: runtimes.ARM64}
 	f.Fuzz(func(t *testing.T, s string) {
-		project := files("b.txt", "a>=1\n")
+		project := textFiles("b.txt", "a>=1\n")
 		project["requirements.txt"] = &fstest.MapFile{Data: []byte(s)}
-		r, err := readRequirements(project, "requirements.txt")
+		r, err := readRequirementsFile(project, "requirements.txt")
 		var set []lockedRequirement
 		if err == nil {
 			set, err = r.locked(target)

@@ -100,7 +100,7 @@ func yieldLine(l logicalLine, yield func(logicalLine) bool) bool {
 
 var (
 	environmentVariable = regexp.MustCompile(`\$\{[A-Z0-9_]+\}`)
-	authority           = regexp.MustCompile(`(?i)([a-z0-9+.-]*)://([^\s/?#]*)@`)
+	urlUser             = regexp.MustCompile(`(?i)([a-z0-9+.-]*)://([^\s/?#]*)@`)
 )
 
 // check refuses lines before any message can quote them: those that hold a
@@ -116,7 +116,7 @@ func (l logicalLine) check() error {
 	if v := environmentVariable.FindString(l.text); v != "" {
 		return l.errorf(hint, "uses the environment variable %s: what is locked must not depend on who builds", v)
 	}
-	for _, m := range authority.FindAllStringSubmatch(l.text, -1) {
+	for _, m := range urlUser.FindAllStringSubmatch(l.text, -1) {
 		scheme, user := strings.ToLower(m[1]), m[2]
 		if strings.Contains(user, ":") || !strings.HasSuffix(scheme, "ssh") {
 			return l.errorf(hint, "holds credentials in a URL")
