@@ -104,7 +104,7 @@ func TestMarkerString(t *testing.T) {
 
 func TestPinned(t *testing.T) {
 	for in, want := range map[string]string{
-		"==1.0": "1.0", " == 1.0+local": "1.0+local", "===1.0-1": "1.0.post1",
+		"==1.0": "1.0", " == 1.0+local": "1.0+local", "===1.0.Post1": "1.0.post1", "===1.0-1": "",
 		"==1.*": "", "===any": "", ">=1": "", "==1,!=2": "", "": "",
 	} {
 		s, err := ParseSpecifiers(in)
