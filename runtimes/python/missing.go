@@ -14,16 +14,20 @@ import (
 
 // missing says why none of a package's files fits, as precisely as their names
 // allow: the nearest miss is the one that people can act on.
-func (c *chooser) missing(wheels []candidate, files []runtimes.File) string {
-	if len(wheels) == 0 {
-		if len(files) == 0 {
-			return "no file of it is locked"
-		}
-		return "published as source only"
-	}
+func (c *chooser) missing(p lockedPackage) string {
 	var near misses
-	for _, w := range wheels {
-		near.add(c, w)
+	wheels := 0
+	for _, f := range p.files {
+		if wheel, ok := wheelOf(f, p.name); ok {
+			near.add(c, candidate{file: f, wheel: wheel})
+			wheels++
+		}
+	}
+	switch {
+	case len(p.files) == 0:
+		return "no file of it is locked"
+	case wheels == 0:
+		return "published as source only"
 	}
 	return near.text(c.target)
 }
