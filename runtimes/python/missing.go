@@ -37,7 +37,7 @@ type misses struct {
 	requires  string           // requires-python of a wheel whose tags fit
 	glibc     []runtimes.Glibc // for the right Python and architecture
 	pythons   map[string]bool  // for the right platform
-	arches    map[string]bool  // for the right Python, on Linux with glibc
+	arches    map[string]bool  // on Linux with glibc, whatever the Python
 	platforms map[string]bool  // for other systems, whatever the Python
 }
 
@@ -52,11 +52,11 @@ func (m *misses) add(c *chooser, w candidate) {
 		case p.system != "Linux":
 			note(&m.platforms, p.system)
 		case p.arch != "" && p.arch != archName(c.target.Arch):
-			if c.rightPython(tag) {
-				note(&m.arches, p.arch)
-			}
+			note(&m.arches, p.arch)
 		case c.rightPython(tag):
 			m.glibc = append(m.glibc, p.glibc)
+		case tag.ABI != tag.Python && strings.HasPrefix(tag.ABI, tag.Python): // cp313t: without the global lock
+			note(&m.pythons, tag.Python+" with the interface "+tag.ABI)
 		default:
 			note(&m.pythons, tag.Python)
 		}
