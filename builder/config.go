@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -231,25 +230,12 @@ func (l *Layer) choose(runtimeNames, arches []string) error {
 		return &runtimes.InputError{Problem: "no architecture is given",
 			Hint: "without a " + ConfigName + ", name it: --arch x86_64 or --arch arm64"}
 	}
-	for _, name := range runtimeNames {
-		info, err := lookupRuntime(name)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(l.Runtimes, info) {
-			l.Runtimes = append(l.Runtimes, info)
-		}
+	var err error
+	if l.Runtimes, err = ParseRuntimes(runtimeNames); err != nil {
+		return err
 	}
-	for _, name := range arches {
-		arch, err := lookupArch(name)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(l.Architectures, arch) {
-			l.Architectures = append(l.Architectures, arch)
-		}
-	}
-	return nil
+	l.Architectures, err = ParseArches(arches)
+	return err
 }
 
 // nameOf makes a layer's name of a folder's.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -21,6 +22,38 @@ const indexName = "layers"
 // otherLanguages are the languages of Lambda's runtimes beside Python, for a
 // better word than "unknown" until a plugin serves them.
 var otherLanguages = []string{"nodejs", "java", "dotnet", "ruby", "go", "provided"}
+
+// ParseRuntimes finds runtimes by Lambda's identifiers, each once. Its error is
+// a [*runtimes.InputError] that says which there are.
+func ParseRuntimes(names []string) ([]runtimes.Info, error) {
+	var all []runtimes.Info
+	for _, name := range names {
+		info, err := lookupRuntime(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, info) {
+			all = append(all, info)
+		}
+	}
+	return all, nil
+}
+
+// ParseArches finds architectures by Lambda's words, each once. Its error is a
+// [*runtimes.InputError] that says which there are.
+func ParseArches(names []string) ([]runtimes.Arch, error) {
+	var all []runtimes.Arch
+	for _, name := range names {
+		arch, err := lookupArch(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, arch) {
+			all = append(all, arch)
+		}
+	}
+	return all, nil
+}
 
 // lookupRuntime finds a runtime; its error names no file.
 func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {

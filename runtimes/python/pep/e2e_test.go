@@ -21,7 +21,7 @@ func TestLive(t *testing.T) {
 	}
 	dir, seed := t.TempDir(), strconv.Itoa(rand.IntN(1<<30))
 	t.Logf("generate.py --seed %s", seed)
-	generate(t, python, "--seed", seed, "--scale", "3", dir)
+	generate(t, python, "--seed", seed, "--scale", "1.5", dir)
 	checkAll(t, dir)
 	t.Run("printed", func(t *testing.T) { checkPrinted(t, python, dir) })
 }

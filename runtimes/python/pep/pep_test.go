@@ -26,10 +26,10 @@ func TestMarkerOwnRules(t *testing.T) {
 	env := EnvironmentFor(runtimes.Target{Runtime: lambda, Arch: runtimes.ARM64, Extras: []string{"S3", "web_ui"}, Groups: []string{"dev"}})
 	env.PlatformRelease = "5.10.240-238.955.amzn2"
 	for marker, want := range map[string]bool{
-		`extra == "s3"`:                                true,
-		`extra == "web.UI"`:                            true,
-		`extra != "s3"`:                                false,
-		`extra != "x"`:                                 true,
+		`extra == "s3"`:     true,
+		`extra == "web.UI"`: true,
+		`extra != "s3"`:     false,
+		`extra != "x"`:      true,
 		`"web-ui" in extras and "x" not in extras`:     true,
 		`"Dev" in dependency_groups`:                   true,
 		`platform_release >= "4.0"`:                    true, // of strings
@@ -104,7 +104,7 @@ func TestMarkerString(t *testing.T) {
 
 func TestPinned(t *testing.T) {
 	for in, want := range map[string]string{
-		"==1.0": "1.0", " == 1.0+local": "1.0+local", "===1.0-1": "1.0.post1",
+		"==1.0": "1.0", " == 1.0+local": "1.0+local", "===1.0.Post1": "1.0.post1", "===1.0-1": "",
 		"==1.*": "", "===any": "", ">=1": "", "==1,!=2": "", "": "",
 	} {
 		s, err := ParseSpecifiers(in)

@@ -53,6 +53,9 @@ func parseRequirement(s string) (Requirement, error) {
 		return r, nil
 	}
 	rest, ok := strings.CutPrefix(rest, ";")
+	if !ok && strings.HasSuffix(r.URL, ";") {
+		return r, errors.New("a URL ends at a space: put a space before the ;")
+	}
 	if !ok {
 		return r, fmt.Errorf("expected the end or ; at %q", shorten(rest))
 	}

@@ -111,8 +111,8 @@ func (sp specifier) String() string {
 func (s Specifiers) IsEmpty() bool { return len(s.list) == 0 }
 
 // Pinned returns the version that s names with its only condition, == without
-// .* or === with a version. "==1.0" also admits "1.0+local", and "===1.0" only
-// that spelling.
+// .* or === with a version in normal form (no version equals another text).
+// "==1.0" also admits "1.0.0" and "1.0+local"; "===1.0" admits neither.
 func (s Specifiers) Pinned() (v Version, ok bool) {
 	if len(s.list) != 1 {
 		return Version{}, false
@@ -122,7 +122,9 @@ func (s Specifiers) Pinned() (v Version, ok bool) {
 		return sp.version, true
 	case sp.op == "===":
 		v, err := ParseVersion(sp.text)
-		return v, err == nil
+		if err == nil && sp.contains(v) {
+			return v, true
+		}
 	}
 	return Version{}, false
 }
