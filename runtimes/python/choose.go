@@ -57,6 +57,10 @@ type candidate struct {
 // wins, then the highest build, then the first by name.
 func (c *chooser) choose(p lockedPackage) runtimes.Package {
 	chosen := runtimes.Package{Name: p.name, Version: p.version}
+	if p.sourceOnly {
+		chosen.Missing = "--no-binary asks for a build from source"
+		return chosen
+	}
 	var best *candidate
 	for _, f := range p.files {
 		if !c.promising(f.Name) {

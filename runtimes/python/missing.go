@@ -80,11 +80,11 @@ func (m *misses) text(t runtimes.Target) string {
 		least := slices.MinFunc(m.glibc, compareGlibc)
 		return fmt.Sprintf("its wheels for %s need glibc %s; %s has %s", t.Arch, least, place(info), info.Glibc)
 	case len(m.pythons) > 0:
-		return fmt.Sprintf("no wheel for %s, only for %s", info.Name, list(m.pythons))
+		return fmt.Sprintf("no wheel for %s, only for %s", info.Name, joinNames(m.pythons))
 	case len(m.arches) > 0:
-		return fmt.Sprintf("no wheel for %s, only for %s", t.Arch, list(m.arches))
+		return fmt.Sprintf("no wheel for %s, only for %s", t.Arch, joinNames(m.arches))
 	default:
-		return fmt.Sprintf("wheels for %s only", list(m.platforms))
+		return fmt.Sprintf("wheels for %s only", joinNames(m.platforms))
 	}
 }
 
@@ -151,8 +151,8 @@ func note(set *map[string]bool, name string) {
 	(*set)[name] = true
 }
 
-// list joins names for people: "a, b and c".
-func list(set map[string]bool) string {
+// joinNames joins names for people: "a, b and c".
+func joinNames(set map[string]bool) string {
 	names := slices.SortedFunc(maps.Keys(set), byLength) // cp39 before cp310
 	if n := len(names); n > 1 {
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]

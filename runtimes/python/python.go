@@ -47,7 +47,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	}
 	read := readUVLock
 	if found.format == requirementsFormat {
-		read = readRequirements
+		read = completeRequirements
 	}
 	set, err := read(project, found.file, t)
 	if err != nil {

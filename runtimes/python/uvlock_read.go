@@ -27,6 +27,9 @@ type lockedPackage struct {
 	name    string // normalised
 	version string
 	files   []runtimes.File // wheels and source archives
+
+	// sourceOnly says that the lock file forbids wheels of the package.
+	sourceOnly bool
 }
 
 // readUVLock reads the packages that the lock file installs on t.
