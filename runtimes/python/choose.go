@@ -57,15 +57,20 @@ type candidate struct {
 // wins, then the highest build, then the first by name.
 func (c *chooser) choose(p lockedPackage) runtimes.Package {
 	chosen := runtimes.Package{Name: p.name, Version: p.version}
+	if p.sourceOnly {
+		chosen.Missing = "--no-binary asks for a build from source"
+		return chosen
+	}
 	var best *candidate
-	var wheels []candidate
 	for _, f := range p.files {
+		if !c.promising(f.Name) {
+			continue
+		}
 		wheel, ok := wheelOf(f, p.name)
 		if !ok {
 			continue
 		}
 		w := candidate{file: f, wheel: wheel}
-		wheels = append(wheels, w)
 		rank, fits := c.tags.Rank(wheel)
 		if !fits || !c.admitted(f) {
 			continue
@@ -75,13 +80,20 @@ func (c *chooser) choose(p lockedPackage) runtimes.Package {
 		}
 	}
 	if best == nil {
-		chosen.Missing = c.missing(wheels, p.files)
+		chosen.Missing = c.missing(p)
 		return chosen
 	}
 	chosen.Version = best.wheel.Version.String()
 	chosen.File = best.file
 	chosen.File.RequiresPython = "" // it has done its part, and only an index tells it
 	return chosen
+}
+
+// promising tells at a glance whether a file may fit: most wheels of a lock
+// file are for other platforms, and parsing their names is what choosing costs.
+func (c *chooser) promising(name string) bool {
+	platform := name[strings.LastIndexByte(name, '-')+1:]
+	return strings.Contains(platform, "any") || strings.Contains(platform, "linux") && strings.Contains(platform, archName(c.target.Arch))
 }
 
 // wheelOf reads a wheel's name. What is not a wheel, or not the package's, is

@@ -14,16 +14,20 @@ import (
 
 // missing says why none of a package's files fits, as precisely as their names
 // allow: the nearest miss is the one that people can act on.
-func (c *chooser) missing(wheels []candidate, files []runtimes.File) string {
-	if len(wheels) == 0 {
-		if len(files) == 0 {
-			return "no file of it is locked"
-		}
-		return "published as source only"
-	}
+func (c *chooser) missing(p lockedPackage) string {
 	var near misses
-	for _, w := range wheels {
-		near.add(c, w)
+	wheels := 0
+	for _, f := range p.files {
+		if wheel, ok := wheelOf(f, p.name); ok {
+			near.add(c, candidate{file: f, wheel: wheel})
+			wheels++
+		}
+	}
+	switch {
+	case len(p.files) == 0:
+		return "no file of it is locked"
+	case wheels == 0:
+		return "published as source only"
 	}
 	return near.text(c.target)
 }
@@ -33,7 +37,7 @@ type misses struct {
 	requires  string           // requires-python of a wheel whose tags fit
 	glibc     []runtimes.Glibc // for the right Python and architecture
 	pythons   map[string]bool  // for the right platform
-	arches    map[string]bool  // for the right Python, on Linux with glibc
+	arches    map[string]bool  // on Linux with glibc, whatever the Python
 	platforms map[string]bool  // for other systems, whatever the Python
 }
 
@@ -48,11 +52,11 @@ func (m *misses) add(c *chooser, w candidate) {
 		case p.system != "Linux":
 			note(&m.platforms, p.system)
 		case p.arch != "" && p.arch != archName(c.target.Arch):
-			if c.rightPython(tag) {
-				note(&m.arches, p.arch)
-			}
+			note(&m.arches, p.arch)
 		case c.rightPython(tag):
 			m.glibc = append(m.glibc, p.glibc)
+		case tag.ABI != tag.Python && strings.HasPrefix(tag.ABI, tag.Python): // cp313t: without the global lock
+			note(&m.pythons, tag.Python+" with the interface "+tag.ABI)
 		default:
 			note(&m.pythons, tag.Python)
 		}
@@ -76,11 +80,11 @@ func (m *misses) text(t runtimes.Target) string {
 		least := slices.MinFunc(m.glibc, compareGlibc)
 		return fmt.Sprintf("its wheels for %s need glibc %s; %s has %s", t.Arch, least, place(info), info.Glibc)
 	case len(m.pythons) > 0:
-		return fmt.Sprintf("no wheel for %s, only for %s", info.Name, list(m.pythons))
+		return fmt.Sprintf("no wheel for %s, only for %s", info.Name, joinNames(m.pythons))
 	case len(m.arches) > 0:
-		return fmt.Sprintf("no wheel for %s, only for %s", t.Arch, list(m.arches))
+		return fmt.Sprintf("no wheel for %s, only for %s", t.Arch, joinNames(m.arches))
 	default:
-		return fmt.Sprintf("wheels for %s only", list(m.platforms))
+		return fmt.Sprintf("wheels for %s only", joinNames(m.platforms))
 	}
 }
 
@@ -147,8 +151,8 @@ func note(set *map[string]bool, name string) {
 	(*set)[name] = true
 }
 
-// list joins names for people: "a, b and c".
-func list(set map[string]bool) string {
+// joinNames joins names for people: "a, b and c".
+func joinNames(set map[string]bool) string {
 	names := slices.SortedFunc(maps.Keys(set), byLength) // cp39 before cp310
 	if n := len(names); n > 1 {
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]

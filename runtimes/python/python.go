@@ -17,6 +17,7 @@ package python
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -46,7 +47,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	}
 	read := readUVLock
 	if found.format == requirementsFormat {
-		read = readRequirements
+		read = completeRequirements
 	}
 	set, err := read(project, found.file, t)
 	if err != nil {
@@ -93,17 +94,62 @@ func choosePackages(file string, t runtimes.Target, locked []lockedPackage) ([]r
 	packages := make([]runtimes.Package, 0, len(locked))
 	for _, p := range locked {
 		chosen := c.choose(p)
-		if chosen.Missing == "" && chosen.File.SHA256 == "" {
-			return nil, &runtimes.InputError{
-				File:    file,
-				Problem: chosen.File.Name + " is locked without a hash",
-				Hint:    "lock it again against an index that gives SHA-256 hashes",
+		if chosen.Missing == "" {
+			if err := checkFile(file, chosen); err != nil {
+				return nil, err
 			}
 		}
 		packages = append(packages, chosen)
 	}
 	slices.SortFunc(packages, func(a, b runtimes.Package) int { return cmp.Compare(a.Name, b.Name) })
 	return packages, nil
+}
+
+// checkFile refuses a file that could not be fetched, or not be verified.
+func checkFile(lockFile string, p runtimes.Package) error {
+	f := p.File
+	problem := &runtimes.InputError{File: lockFile}
+	switch {
+	case f.SHA256 == "":
+		problem.Problem = f.Name + " is locked without a hash"
+		problem.Hint = "lock it again against an index that gives SHA-256 hashes"
+	case !isSHA256(f.SHA256):
+		problem.Problem = fmt.Sprintf("the hash of %s is not a SHA-256: %q", f.Name, f.SHA256)
+		problem.Hint = "lock it again against an index that gives SHA-256 hashes"
+	case f.URL == "":
+		problem.Problem = f.Name + " lies in a local folder; only files of an index or a URL can be used yet"
+	case !strings.HasPrefix(f.URL, "https://") && !strings.HasPrefix(f.URL, "http://"):
+		problem.Problem = fmt.Sprintf("the URL of %s is neither https nor http", f.Name)
+	case withoutUser(f.URL) != f.URL:
+		return holdsUser(lockFile, 0, f.Name)
+	default:
+		return nil
+	}
+	return problem
+}
+
+// holdsUser refuses a URL that holds credentials: they would be committed with
+// the lock file, and spread by whoever reads it.
+func holdsUser(lockFile string, line int, what string) error {
+	return &runtimes.InputError{
+		File:    lockFile,
+		Line:    line,
+		Problem: fmt.Sprintf("the URL of %s holds a user or password", what),
+		Hint:    "credentials do not belong in a lock file: lock again without them",
+	}
+}
+
+// isSHA256 tells whether s is a SHA-256 in lower-case hex.
+func isSHA256(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 func nothingToInstall(file string, t runtimes.Target) error {

@@ -32,6 +32,12 @@ func TestSetEqualsUV(t *testing.T) {
 	if uv == "" {
 		t.Fatal("LAYERBUILD_TEST_UV must name an uv to compare with")
 	}
+	// Found once: a shim before the interpreter would cost more than uv does.
+	python, err := exec.Command(uv, "python", "find").Output()
+	if err != nil {
+		t.Fatalf("uv finds no Python: %v", err)
+	}
+	t.Setenv("UV_PYTHON", strings.TrimSpace(string(python)))
 	var compared, packages, missing atomic.Int64
 	index := newTestIndex()
 	t.Run("projects", func(t *testing.T) {
@@ -63,7 +69,7 @@ type lab struct {
 	uv      string
 	project generated
 	dir     string
-	wheels  *wheelServer
+	wheels  *standInServer
 	pylocks map[runtimes.Glibc]string // the lock as uv exports it, for a level of glibc
 }
 
@@ -79,7 +85,7 @@ func newLab(t *testing.T, uv string, p generated) *lab {
 	}
 	l.run(t, l.dir, append(export, "--format", "requirements.txt", "-o", filepath.Join(requirements, "requirements.txt"))...)
 
-	l.wheels = newWheelServer(t)
+	l.wheels = newStandInServer(t)
 	for _, glibc := range []runtimes.Glibc{{Major: 2, Minor: 26}, {Major: 2, Minor: 34}} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "pyproject.toml"), p.toml)

@@ -85,9 +85,9 @@ func (x *testIndex) page(t *testing.T, address string) []runtimes.File {
 	return files
 }
 
-// wheelServer serves a stand-in for each wheel of a lock: an installable wheel
+// standInServer serves a stand-in for each wheel of a lock: an installable wheel
 // without content under the same name. What uv asks for is what it chose.
-type wheelServer struct {
+type standInServer struct {
 	server *httptest.Server
 	mu     sync.Mutex
 	files  map[string]standIn // by path
@@ -99,14 +99,14 @@ type standIn struct {
 	line string // of the wheel that it stands for, as in fullSummary
 }
 
-func newWheelServer(t *testing.T) *wheelServer {
-	s := &wheelServer{files: map[string]standIn{}, asked: map[string]bool{}}
+func newStandInServer(t *testing.T) *standInServer {
+	s := &standInServer{files: map[string]standIn{}, asked: map[string]bool{}}
 	s.server = httptest.NewServer(s)
 	t.Cleanup(s.server.Close)
 	return s
 }
 
-func (s *wheelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *standInServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f, ok := s.files[r.URL.Path]
@@ -118,13 +118,13 @@ func (s *wheelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(f.data) // a client that went away is no concern of ours
 }
 
-func (s *wheelServer) forget() {
+func (s *standInServer) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.asked)
 }
 
-func (s *wheelServer) taken() []string {
+func (s *standInServer) taken() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return sortedKeys(s.asked)
@@ -137,7 +137,7 @@ var lockedWheel = regexp.MustCompile(`(?m)^    \{ url = "([^"]+\.whl)", hash = "
 // stand-ins on this server. Platforms that need more than the given glibc are
 // dropped from their names, and wheels that have no other: uv then chooses as
 // if it had that glibc, whatever levels it knows.
-func (s *wheelServer) standIns(lock string, glibc runtimes.Glibc) string {
+func (s *standInServer) standIns(lock string, glibc runtimes.Glibc) string {
 	return lockedWheel.ReplaceAllStringFunc(lock, func(line string) string {
 		found := lockedWheel.FindStringSubmatch(line)
 		name := path.Base(found[1])

@@ -47,12 +47,12 @@ func readPyproject(project fs.FS, dir string) (*pyproject, error) {
 	return &p, nil
 }
 
-// requirements is what one table of a project requires on a target: for each
+// requiredSet is what one table of a project requires on a target: for each
 // name, what is asked of it. The value is empty where only the name can be
 // compared, since tool.uv.sources may have replaced the rest.
-type requirements map[string][]string
+type requiredSet map[string][]string
 
-func (r requirements) add(name string, extras []string, specifier string) {
+func (r requiredSet) add(name string, extras []string, specifier string) {
 	r[name] = append(r[name], requirementText(name, extras, specifier))
 	slices.Sort(r[name])
 	r[name] = slices.Compact(r[name])
@@ -127,8 +127,8 @@ func (s *staleness) differences(extras, groups []string) []string {
 }
 
 // main reads the requirements of one table of pyproject.toml.
-func (s *staleness) main(list []string) requirements {
-	now := requirements{}
+func (s *staleness) main(list []string) requiredSet {
+	now := requiredSet{}
 	for _, text := range list {
 		r, err := pep.ParseRequirement(text)
 		if err != nil {
@@ -178,8 +178,8 @@ func (s *staleness) group(name string, within []string) (list []string, ok bool)
 
 // locked reads the requirements that the lock file recorded: those of an
 // extra, or those that hold without any.
-func (s *staleness) locked(list []uvRequirement, extra string) requirements {
-	then, with := requirements{}, s.env
+func (s *staleness) locked(list []uvRequirement, extra string) requiredSet {
+	then, with := requiredSet{}, s.env
 	if extra != "" {
 		with.Extras = []string{extra}
 	}
@@ -213,7 +213,7 @@ func (s *staleness) replaced(name string) bool {
 	return ok
 }
 
-func (s *staleness) compare(where string, now, then requirements) []string {
+func (s *staleness) compare(where string, now, then requiredSet) []string {
 	var differences []string
 	for _, name := range sortedKeys(now) {
 		before, ok := then[name]

@@ -27,6 +27,9 @@ type lockedPackage struct {
 	name    string // normalised
 	version string
 	files   []runtimes.File // wheels and source archives
+
+	// sourceOnly says that the lock file forbids wheels of the package.
+	sourceOnly bool
 }
 
 // readUVLock reads the packages that the lock file installs on t.
@@ -231,47 +234,23 @@ func (g *uvGraph) files(p *uvPackage) (lockedPackage, error) {
 	if len(p.Wheels) == 0 && p.Sdist == nil {
 		return locked, g.errorf(p.Name, "no file of %s %s is locked: the lock was cut short or edited", p.Name, p.Version)
 	}
-	if err := g.checkUsers(p); err != nil {
-		return locked, err
+	if withoutUser(p.Source.Registry) != p.Source.Registry {
+		return locked, holdsUser(g.file, g.lineOf(p.Name), "the index of "+p.Name)
 	}
 	locked.files = make([]runtimes.File, 0, len(p.Wheels)+1)
 	for i := range p.Wheels {
-		f, err := p.Wheels[i].file()
-		if err != nil {
-			return locked, g.errorf(p.Name, "%s: %w", p.Name, err)
-		}
-		locked.files = append(locked.files, f)
+		f := &p.Wheels[i]
+		// Whether the hash is one is asked of the chosen file only: a lock
+		// file holds ten times as many.
+		locked.files = append(locked.files, runtimes.File{
+			Name: f.name(), URL: f.URL, SHA256: strings.TrimPrefix(f.Hash, "sha256:"), Size: max(f.Size, 0),
+		})
 	}
 	if p.Sdist != nil {
-		// Never installed here, so it needs no hash: a name is enough to say
-		// what there is.
+		// Never installed here: a name is enough to say what there is.
 		locked.files = append(locked.files, runtimes.File{Name: p.Sdist.name(), URL: p.Sdist.URL})
 	}
 	return locked, nil
-}
-
-// checkUsers refuses URLs that hold credentials: they would be committed with
-// the lock file, and spread by whoever reads it.
-func (g *uvGraph) checkUsers(p *uvPackage) error {
-	what := ""
-	switch {
-	case withoutUser(p.Source.Registry) != p.Source.Registry:
-		what = "its index"
-	case p.Sdist != nil && withoutUser(p.Sdist.URL) != p.Sdist.URL:
-		what = p.Sdist.name()
-	default:
-		i := slices.IndexFunc(p.Wheels, func(f uvFile) bool { return withoutUser(f.URL) != f.URL })
-		if i < 0 {
-			return nil
-		}
-		what = p.Wheels[i].name()
-	}
-	return &runtimes.InputError{
-		File:    g.file,
-		Line:    g.lineOf(p.Name),
-		Problem: fmt.Sprintf("%s: the URL of %s holds a user or password", p.Name, what),
-		Hint:    "credentials do not belong in a lock file: lock again without them",
-	}
 }
 
 // name is the file's name as wheels are named.
@@ -288,39 +267,6 @@ func (f *uvFile) name() string {
 		}
 	}
 	return name
-}
-
-func (f *uvFile) file() (runtimes.File, error) {
-	name := f.name()
-	switch {
-	case name == "" || strings.ContainsAny(name, "/\\\x00"):
-		return runtimes.File{}, fmt.Errorf("%q is not the name of a file", name)
-	case f.URL == "":
-		return runtimes.File{}, fmt.Errorf("%s lies in a local folder; only an index or a URL can be used yet", name)
-	case !strings.HasPrefix(f.URL, "https://") && !strings.HasPrefix(f.URL, "http://"):
-		return runtimes.File{}, fmt.Errorf("the URL of %s is neither https nor http", name)
-	}
-	sum := ""
-	if f.Hash != "" {
-		kind, digest, _ := strings.Cut(f.Hash, ":")
-		if sum = strings.ToLower(digest); kind != "sha256" || !isSHA256(sum) {
-			return runtimes.File{}, fmt.Errorf("the hash of %s is not a SHA-256: %q", name, f.Hash)
-		}
-	}
-	return runtimes.File{Name: name, URL: f.URL, SHA256: sum, Size: max(f.Size, 0)}, nil
-}
-
-// isSHA256 tells whether s is a SHA-256 in lower-case hex.
-func isSHA256(s string) bool {
-	if len(s) != 64 {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
