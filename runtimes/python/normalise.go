@@ -99,7 +99,7 @@ func (n *normaliser) claim(d *dist) error {
 			continue
 		}
 		if d.isScript(at) {
-			if commands.writes(to) {
+			if commands.writes(d, to) {
 				continue
 			}
 			script, err := n.script(d, e, file)

@@ -41,7 +41,10 @@ func (n *normaliser) commands(d *dist) (commands, error) {
 
 // writes tells whether the installed command at p is replaced by one of c.
 // As pip and uv do, the forms that a wheel may ship for other systems count.
-func (c commands) writes(p string) bool {
+func (c commands) writes(d *dist, p string) bool {
+	if d.name == "pip" && versionedPip.MatchString(p) {
+		return true
+	}
 	for _, suffix := range []string{"", ".exe", "-script.py", ".pya"} {
 		stem, ok := strings.CutSuffix(p, suffix)
 		if _, made := c[stem]; ok && made {
@@ -50,6 +53,9 @@ func (c commands) writes(p string) bool {
 	}
 	return false
 }
+
+// versionedPip matches the command that uv makes up for pip, and no other.
+var versionedPip = regexp.MustCompile(`^bin/pip3\.[0-9]+$`)
 
 // command is the program that calls the entry point. Lambda's search path
 // holds the layer in the function's own process only, so the command finds
