@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -112,15 +110,9 @@ func unknownLayer(name string, targets []target) error {
 			names = append(names, t.layer.Name)
 		}
 	}
-	nearest, distance := "", 4
-	for _, n := range names {
-		if d := levenshtein.Distance(name, n, nil); d < distance {
-			nearest, distance = n, d
-		}
-	}
 	err := &runtimes.InputError{Problem: fmt.Sprintf("there is no layer %q", name)}
-	if nearest != "" {
-		err.Hint = fmt.Sprintf("did you mean %s?", nearest)
+	if near := Nearest(name, names); near != "" {
+		err.Hint = "did you mean " + near + "?"
 	} else {
 		err.Hint = "the layers are: " + strings.Join(names, ", ")
 	}

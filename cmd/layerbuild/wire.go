@@ -20,11 +20,12 @@ func (s *selection) newBuilder(config *builder.Config, report func(builder.Event
 	if err != nil {
 		return nil, nil, err
 	}
-	return &builder.Builder{
-		Config: config,
-		Cache:  store,
-		Report: report,
-	}, store.Close, nil
+	b := &builder.Builder{Config: config, Cache: store, Report: report}
+	if err := s.connect(b); err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return b, store.Close, nil
 }
 
 // cacheDir is the local cache: the environment wins, as it belongs to the
@@ -38,10 +39,4 @@ func cacheDir(config *builder.Config) (string, error) {
 		return "", err
 	}
 	return filepath.Join(dir, "layerbuild"), nil
-}
-
-// builderAddress is where BuildKit is, or "": the flag wins, then the
-// environment, then the configuration.
-func (s *selection) builderAddress(config *builder.Config) string {
-	return cmp.Or(s.builder, os.Getenv("BUILDKIT_HOST"), config.Builder.Address)
 }
