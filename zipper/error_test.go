@@ -145,7 +145,7 @@ func TestBadContent(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", test.name, size), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var open atomic.Int32
-					entries := mediumTree()
+					entries := append(smallTree(), file("z.py", 0o644, prose(1, blockSize+1)))
 					entries = append(entries, Entry{Name: "medium", Size: test.size, Open: func() (io.ReadCloser, error) {
 						r, err := test.open()
 						if err == nil {
@@ -206,7 +206,7 @@ func TestWriterFails(t *testing.T) {
 		if short {
 			want = io.ErrShortWrite
 		}
-		for n := 0; n < len(archive); n += len(archive)/17 - 1 {
+		for n := 0; n < len(archive); n += len(archive)/7 - 1 {
 			synctest.Test(t, func(t *testing.T) {
 				_, err := Write(context.Background(), &limitedWriter{n, short}, mediumTree(), Options{Workers: 4})
 				if !errors.Is(err, want) {

@@ -63,7 +63,7 @@ func TestUsedCompressor(t *testing.T) {
 	for i := range 2 * maxUses {
 		data := prose(byte(i%5), 1+i*37%3000)
 		if i%100 == 0 {
-			data = noise(byte(i), 70_000)
+			data = noise(byte(i), 7000)
 		}
 		got, err := joinBlocks(used, data, 900)
 		if err != nil {

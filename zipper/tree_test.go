@@ -111,7 +111,7 @@ func bigTree() []Entry {
 func mediumTree() []Entry {
 	return append(smallTree(),
 		file("a/noise", 0o644, noise(1, blockSize+1)),
-		file("a/prose.py", 0o644, prose(2, blockSize+1)),
+		file("a/prose.py", 0o644, prose(2, 2*blockSize+1)),
 		file("z/prose.py", 0o644, prose(3, blockSize+1)),
 	)
 }

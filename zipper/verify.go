@@ -207,7 +207,8 @@ func (c *checker) span(ctx context.Context, s span) error {
 	if c.v.length(s) > unitSize {
 		return c.large(ctx, s.first)
 	}
-	c.records = slices.Grow(c.records[:0], unitSize)[:c.v.length(s)]
+	n := int(c.v.length(s))
+	c.records = slices.Grow(c.records[:0], n)[:n]
 	if err := c.v.readAt(c.records, c.v.offsets[s.first]); err != nil {
 		return err
 	}

@@ -21,10 +21,10 @@ func verifyEntries(archive []byte, info Info) error {
 	if err := v.layOut(int64(len(archive)), &info); err != nil {
 		return err
 	}
-	return v.run(context.Background(), 2, func(context.Context) error { return nil })
+	return v.run(context.Background(), 1, func(context.Context) error { return nil })
 }
 
-// TestFlips damages every byte of an archive in three ways. Verify has to see
+// TestFlips damages every byte of an archive in two ways. Verify has to see
 // all of it, and nearly all without the archive's SHA-256: what remains are
 // bits of deflate data that no content depends on, such as the padding before
 // a stored block.
@@ -41,23 +41,23 @@ func TestFlips(t *testing.T) {
 	}
 	harmless := 0
 	for i := range archive {
-		for _, mask := range []byte{0xff, 1 << (i % 8), 0x80 >> (i % 8)} {
+		for _, mask := range []byte{0xff, 1 << (i % 8)} {
 			archive[i] ^= mask
-			if err := verify(archive, info); !errors.Is(err, ErrCorrupt) {
-				t.Errorf("byte %d ^ %#x: Verify returns %v", i, mask, err)
-			}
-			if err := verifyEntries(archive, info); err == nil {
+			err := verifyEntries(archive, info)
+			if err == nil {
 				harmless++
 				if headers[i] {
 					t.Errorf("byte %d ^ %#x: no entry and not the directory is found wrong", i, mask)
 				}
-			} else if !errors.Is(err, ErrCorrupt) {
+				err = verify(archive, info)
+			}
+			if !errors.Is(err, ErrCorrupt) {
 				t.Errorf("byte %d ^ %#x: %v", i, mask, err)
 			}
 			archive[i] ^= mask
 		}
 	}
-	t.Logf("%d of %d flips left all contents as they were", harmless, 3*len(archive))
+	t.Logf("%d of %d flips left all contents as they were", harmless, 2*len(archive))
 	if harmless > len(archive)/50 {
 		t.Errorf("%d flips were seen by the archive's SHA-256 alone", harmless)
 	}
@@ -68,6 +68,9 @@ func TestCutAndExtended(t *testing.T) {
 	for n := range archive {
 		if err := verify(archive[:n], info); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("cut to %d bytes: %v", n, err)
+		}
+		if n%7 != 0 {
+			continue
 		}
 		// A reader that ends early, whatever its size was said to be.
 		err := Verify(context.Background(), bytes.NewReader(archive[:n]), info.Size, info, Options{})
@@ -82,7 +85,7 @@ func TestCutAndExtended(t *testing.T) {
 
 // TestOtherInfo verifies a good archive against an info that differs.
 func TestOtherInfo(t *testing.T) {
-	archive, good := write(t, mediumTree(), Options{})
+	archive, good := write(t, smallTree(), Options{})
 	tests := []struct {
 		name   string
 		change func(info *Info, e *EntryInfo)

@@ -80,7 +80,7 @@ func TestVersion(t *testing.T) {
 
 // TestSameBytes varies everything that must not matter.
 func TestSameBytes(t *testing.T) {
-	want, _ := write(t, bigTree(), Options{Workers: 1})
+	want, _ := write(t, mediumTree(), Options{Workers: 1})
 	check := func(what string, entries []Entry, opts Options) {
 		var got bytes.Buffer
 		if _, err := Write(context.Background(), &got, entries, opts); err != nil {
@@ -90,7 +90,7 @@ func TestSameBytes(t *testing.T) {
 		}
 	}
 	for workers := 2; workers <= 16; workers++ {
-		entries := bigTree()
+		entries := mediumTree()
 		rand.New(rand.NewPCG(1, uint64(workers))).Shuffle(len(entries), func(i, j int) {
 			entries[i], entries[j] = entries[j], entries[i]
 		})
@@ -104,7 +104,7 @@ func TestSameBytes(t *testing.T) {
 		"empty reads":   func(r io.Reader) io.Reader { return &chunkReader{r: r, n: 100_003, empty: true} },
 	}
 	for name, wrap := range readers {
-		entries := bigTree()
+		entries := mediumTree()
 		for i := range entries {
 			if open := entries[i].Open; open != nil {
 				entries[i].Open = func() (io.ReadCloser, error) {
@@ -134,8 +134,8 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 // TestEntryAlone archives each entry by itself: its record has to be the one
 // it has among others.
 func TestEntryAlone(t *testing.T) {
-	all, info := write(t, bigTree(), Options{})
-	entries, err := prepare(bigTree())
+	all, info := write(t, mediumTree(), Options{})
+	entries, err := prepare(mediumTree())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestSpill(t *testing.T) {
 	entries := []Entry{
 		file("a-noise", 0o644, noise(1, spillSize+blockSize)),
 		file("b-shrinks", 0o644, append(noise(2, spillSize+blockSize), prose(2, blockSize)...)),
-		file("c-fits", 0o644, prose(3, 2*blockSize)),
+		file("c-fits", 0o644, prose(3, blockSize+1)),
 		file("d-noise", 0o644, noise(4, spillSize+1)),
 	}
 	_, info := write(t, entries, Options{Workers: 4, TempDir: dir})
@@ -254,7 +254,7 @@ func TestSpill(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	last := int64(0)
-	_, info := write(t, bigTree(), Options{Progress: func(n int64) {
+	_, info := write(t, mediumTree(), Options{Progress: func(n int64) {
 		if n < last {
 			t.Errorf("progress went from %d to %d", last, n)
 		}
