@@ -94,13 +94,17 @@ func (c *Cache) readSealed(ctx context.Context, name string, limit int64, decode
 		return err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if int64(len(data)) > limit {
+	if info.Size() > limit {
 		err = fmt.Errorf("is larger than %d bytes", limit)
 	} else {
+		data := make([]byte, info.Size())
+		if _, err := io.ReadFull(f, data); err != nil {
+			return err
+		}
 		err = decode(data)
 	}
 	if err != nil && !errors.Is(err, errVersion) {
