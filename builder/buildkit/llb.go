@@ -45,6 +45,9 @@ func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*grap
 	if len(c.Steps) == 0 {
 		return nil, fmt.Errorf("image %s: no steps to run", c.Image)
 	}
+	if !path.IsAbs(c.Output) || path.Clean(c.Output) == "/" {
+		return nil, fmt.Errorf("image %s: %q cannot be the output folder", c.Image, c.Output)
+	}
 	if err := checkInputs(c.Steps); err != nil {
 		return nil, err
 	}
