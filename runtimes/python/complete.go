@@ -3,7 +3,6 @@ package python
 import (
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -19,7 +18,7 @@ func completeRequirements(project fs.FS, file string, t runtimes.Target) (locked
 	if err := noGraph(file, t); err != nil {
 		return lockedSet{}, err
 	}
-	r, err := readRequirements(project, file)
+	r, err := readRequirementsFile(project, file)
 	if err != nil {
 		return lockedSet{}, err
 	}
@@ -28,7 +27,7 @@ func completeRequirements(project fs.FS, file string, t runtimes.Target) (locked
 		return lockedSet{}, err
 	}
 	indexes, notes, err := r.options.indexes(file)
-	if err != nil {
+	if err != nil && len(t.Indexes) == 0 {
 		return lockedSet{}, err
 	}
 	set := lockedSet{indexes: indexes, notes: append(notes, excludeNotes(r, t)...)}
@@ -39,7 +38,7 @@ func completeRequirements(project fs.FS, file string, t runtimes.Target) (locked
 	for _, q := range required {
 		p := lockedPackage{name: q.name, version: q.version, sourceOnly: r.options.fromSource(q.name)}
 		if q.url != "" {
-			p.files = []runtimes.File{{Name: path.Base(q.url), URL: q.url, SHA256: q.sha256[0]}}
+			p.files = []runtimes.File{{Name: q.wheelFile, URL: q.url, SHA256: q.sha256[0]}}
 			set.packages = append(set.packages, p)
 			continue
 		}
@@ -111,10 +110,17 @@ func (o requirementOptions) indexes(file string) (indexes, notes []string, err e
 	if len(o.findLinks) > 0 {
 		notes = append(notes, fmt.Sprintf("%s: --find-links is passed over, only package indexes are asked", file))
 	}
+	if len(o.trustedHosts) > 0 {
+		notes = append(notes, file+": --trusted-host is passed over, every certificate is verified")
+	}
 	if o.indexURL != "" {
 		indexes = append([]string{o.indexURL}, o.extraIndexURLs...)
 	} else if len(o.extraIndexURLs) > 0 {
-		notes = append(notes, fmt.Sprintf("%s: --extra-index-url without --index-url is passed over, the configured indexes are asked", file))
+		return nil, nil, &runtimes.InputError{
+			File:    file,
+			Problem: "names an --extra-index-url and no --index-url",
+			Hint:    "name the main index too, with --index-url in the file or among the configured indexes",
+		}
 	}
 	for _, index := range indexes {
 		if withoutUser(index) != index {
@@ -142,7 +148,7 @@ func (o requirementOptions) fromSource(name string) bool {
 
 // excludeNotes says what exclude does not do here: a requirements file does
 // not tell what pulled a package in.
-func excludeNotes(r *requirements, t runtimes.Target) []string {
+func excludeNotes(r *requirementsFile, t runtimes.Target) []string {
 	var dropped, notes []string
 	for _, name := range t.Exclude {
 		named := func(line requirementLine) bool { return line.name == pep.NormaliseName(name) }

@@ -13,7 +13,7 @@ import (
 func TestRequirementsCompleted(t *testing.T) {
 	project := textFiles("api/requirements.txt", `-i https://i.example/simple
 --extra-index-url https://j.example/simple
---no-index --trusted-host j.example -f x --no-binary :all:
+--trusted-host j.example -f x --no-binary other
 Native==1.0 A: B: C:
 boto3
 wheel @ https://f.example/wheel-2%2Bl-py3-none-any.whl A:
@@ -52,7 +52,7 @@ wheel @ https://f.example/wheel-2%2Bl-py3-none-any.whl A:
 		t.Errorf("got  %+v\nwant %+v", r.Packages, packages)
 	}
 	notes := strings.Join(r.Notes, "\n")
-	for _, want := range []string{"leaves out boto3 and nothing", "--no-index is not", "--trusted-host is not", "--find-links is not", "--no-binary is not"} {
+	for _, want := range []string{"drops Boto3 and nothing else", "absent is excluded but not in", "--trusted-host is passed over", "--find-links is passed over"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("no note says %q:\n%s", want, notes)
 		}
@@ -65,15 +65,16 @@ func TestRequirementsRefused(t *testing.T) {
 		change func(*runtimes.Target)
 		want   string
 	}{
-		"groups":   {"a==1 A:", func(t *runtimes.Target) { t.Groups = []string{"dev"} }, "requirements.txt: groups and extras cannot be chosen"},
+		"groups":   {"a==1 A:", func(t *runtimes.Target) { t.Groups = []string{"dev"} }, "requirements.txt: a requirements file has no groups, and the layer asks for dev"},
 		"comments": {"# a\n", func(*runtimes.Target) {}, "requirements.txt: nothing to install"},
 		"excluded": {"a\n", func(t *runtimes.Target) { t.Exclude = []string{"a"} }, "requirements.txt: nothing to install"},
 		"no main index": {"--extra-index-url https://i.example/simple\na==1 A:", func(*runtimes.Target) {},
 			"requirements.txt: names an --extra-index-url and no --index-url"},
+		"no index at all": {"--no-index\na==1 A:", func(*runtimes.Target) {}, "requirements.txt: --no-index: files of local folders"},
 		"not there": {"\na==1 A:", func(t *runtimes.Target) {
 			q := runtimes.FileRequest{Ecosystem: "pypi", Name: "a", Version: "1", Hashes: []string{hashA}}
 			t.Files = map[string][]runtimes.File{q.Key(): {{Name: "a-1-py3-none-any.whl", SHA256: hashB}}}
-		}, "requirements.txt:2: no package index has a file of a 1 with a hash"},
+		}, "requirements.txt:2: no package index that was asked has a file of a 1 with a hash"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := pythonTarget(t, "python3.13", runtimes.X86_64)
