@@ -1,0 +1,158 @@
+package runtimes
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// Recipe says how a package set is installed. It is plain data.
+type Recipe struct {
+	// What decides the layer's bytes.
+
+	Runtime        string    // the plugin's name
+	Layout         string    // version of the plugin's rules of laying out and normalising, "python/1"
+	Prefix         string    // where packages go below /opt, "python/lib/python3.13/site-packages"
+	Packages       []Package // sorted by name
+	ConsoleScripts bool      // keep commands, in bin/
+	Interpreter    string    // path for the commands' first line; empty without ConsoleScripts
+
+	// ExcludeFiles are patterns in the form of doublestar ("**/tests/**"),
+	// matched against paths below the layer's root.
+	ExcludeFiles []string
+
+	// How it is installed; nothing here decides bytes.
+
+	LockFile  string     // the lock file that was read, as a path in the project
+	Notes     []string   // what the user should know of the reading
+	Indexes   []string   // package indexes, preferred first; empty: the ecosystem's own
+	Needs     []Need     // pins that Container still lacks
+	Container *Container // nil while Needs is not empty
+}
+
+// Package is one member of a package set.
+type Package struct {
+	Name    string // normalised as its ecosystem does
+	Version string
+	File    File // the distribution file to install; its zero value where Missing says why there is none
+
+	// Missing says why no prebuilt file fits the target, "" where one does.
+	Missing string
+}
+
+// File is one distribution file: a wheel, a tarball, a jar.
+type File struct {
+	Name   string `json:"name"`           // file name: "numpy-2.2.6-cp311-….whl"
+	URL    string `json:"url,omitempty"`  // where it was seen; a mirror may hold it too
+	SHA256 string `json:"sha256"`         // lower-case hex
+	Size   int64  `json:"size,omitempty"` // bytes, 0 where unknown
+
+	// RequiresPython is the index's data-requires-python, a PEP 440 specifier.
+	RequiresPython string `json:"requiresPython,omitempty"`
+}
+
+// Missing lists the packages for which no prebuilt file fits.
+func (r Recipe) Missing() []Package {
+	var missing []Package
+	for _, p := range r.Packages {
+		if p.Missing != "" {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+// Excluded tells whether path, below the layer's root, is to be left out.
+func (r Recipe) Excluded(path string) bool {
+	return slices.ContainsFunc(r.ExcludeFiles, func(pattern string) bool {
+		return doublestar.MatchUnvalidated(pattern, path)
+	})
+}
+
+// Container says how a recipe is followed in a container. The steps run one
+// after the other in the same root file system, natively for the machine that
+// runs them: a prebuilt set needs no emulation.
+type Container struct {
+	Image  string // with its index digest: "…/python:3.11@sha256:…"
+	Steps  []Step
+	Output string // the folder whose content is the installed tree
+}
+
+// Step is one command in a container. The image's own environment is not
+// applied: Env is all that the command sees.
+type Step struct {
+	Name   string       // for people: "install 21 packages"
+	Args   []string     // no shell is implied
+	Env    []string     // KEY=VALUE, sorted
+	Inputs []InlineFile // small files put in place before the command
+	Caches []CacheMount
+
+	// CABundle names the variables that tell the step's tools where the
+	// user's CA bundle is; they are set only where there is one.
+	CABundle []string
+}
+
+// InlineFile is a small file that a step needs.
+type InlineFile struct {
+	Path string // absolute
+	Data []byte
+}
+
+// CacheMount is a folder that a package manager keeps between builds. It
+// speeds up a step and never decides its result.
+type CacheMount struct {
+	ID   string
+	Path string // absolute
+}
+
+// Pins are what layerbuild.lock holds: what no other lock file says.
+type Pins struct {
+	Images map[string]string // image reference with tag → index digest, "sha256:…"
+	Tools  map[string]Tool   // tool name → version and files
+}
+
+// Tool is a build tool that steps use.
+type Tool struct {
+	Version string
+	Files   []File // one for each platform
+}
+
+// Need is a pin that is missing.
+type Need struct {
+	Image   string // an image reference with tag, or ""
+	Tool    string // a tool's name, or ""
+	Version string // the tool's version
+}
+
+// FileRequest asks which files a package index has for a package.
+type FileRequest struct {
+	Ecosystem string   // "pypi"
+	Name      string   // normalised
+	Version   string   // exact
+	Hashes    []string // SHA-256 in hex, sorted: only these files are wanted; empty: all
+	Indexes   []string // where to ask, preferred first; empty: the ecosystem's own
+}
+
+// Key names the request by the lock's own data: the index asked is not part
+// of it, since the hashes decide which files are meant.
+func (q FileRequest) Key() string {
+	h := sha256.Sum256([]byte(strings.Join([]string{
+		"files/1", q.Ecosystem, q.Name, q.Version, strings.Join(q.Hashes, " "),
+	}, "\n")))
+	return hex.EncodeToString(h[:])
+}
+
+// Update is one report of progress.
+type Update struct {
+	Phase string // "download", "install", …
+	Item  string // what is worked on: a file, a package, a step
+	Done  int64  // bytes or items so far
+	Total int64  // 0 where unknown
+	Log   string // a line that a tool printed
+}
+
+// Progress takes reports of progress; it must be safe for concurrent use.
+type Progress func(Update)
