@@ -165,11 +165,11 @@ func (c *Cache) OpenBlob(ctx context.Context, b Blob) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.verified(b.SHA256, before) {
-		return f, nil
-	}
 	began := time.Now()
-	got, err := hashFile(ctx, f)
+	got := Blob{b.SHA256, before.Size}
+	if !c.verified(b.SHA256, before) {
+		got, err = hashFile(ctx, f)
+	}
 	if err == nil {
 		err = c.checked(b, f, got, before, began)
 	}
@@ -180,8 +180,7 @@ func (c *Cache) OpenBlob(ctx context.Context, b Blob) (*os.File, error) {
 	return f, nil
 }
 
-// openUnverified opens a blob's file, if it has the right size, and takes its
-// stamp.
+// openUnverified opens a blob's file and takes its stamp.
 func (c *Cache) openUnverified(ctx context.Context, b Blob) (*os.File, Stamp, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Stamp{}, err
@@ -191,9 +190,6 @@ func (c *Cache) openUnverified(ctx context.Context, b Blob) (*os.File, Stamp, er
 		return nil, Stamp{}, miss(b.name(), err)
 	}
 	s, err := stampOfFile(f)
-	if err == nil && b.Size >= 0 && s.Size != b.Size {
-		err = c.quarantine(b.name(), f, fmt.Errorf("has %d bytes instead of %d", s.Size, b.Size))
-	}
 	if err != nil {
 		f.Close()
 		return nil, Stamp{}, miss(b.name(), err)
@@ -201,12 +197,16 @@ func (c *Cache) openUnverified(ctx context.Context, b Blob) (*os.File, Stamp, er
 	return f, s, nil
 }
 
-// checked draws the conclusions from a full hash of a blob's file, which had
-// the stamp before when hashing began: the blob is set aside, or its stamp is
-// recorded.
+// checked draws the conclusions from a full hash of a blob's file, or from its
+// having the recorded stamp. It had the stamp before when that began. The
+// file is set aside, or its stamp is recorded.
 func (c *Cache) checked(want Blob, f *os.File, got Blob, before Stamp, began time.Time) error {
-	if got.SHA256 != want.SHA256 || want.Size >= 0 && got.Size != want.Size {
-		return c.quarantine(want.name(), f, fmt.Errorf("holds bytes whose SHA-256 is %s", got.SHA256))
+	if got.SHA256 != want.SHA256 {
+		return c.quarantine(want.name(), f, fmt.Errorf("holds %d bytes whose SHA-256 is %s", got.Size, got.SHA256))
+	}
+	if want.Size >= 0 && got.Size != want.Size {
+		// The blob is right by its name, so the question was wrong.
+		return fmt.Errorf("has %d bytes and not %d", got.Size, want.Size)
 	}
 	after, err := stampOfFile(f)
 	if err != nil {

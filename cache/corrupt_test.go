@@ -3,7 +3,9 @@ package cache
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -163,7 +165,7 @@ func TestMisplaced(t *testing.T) {
 					t.Fatal(err)
 				}
 				err := check()
-				wantMiss(t, err, strings.Contains(err.Error(), "no such file"))
+				wantMiss(t, err, errors.Is(err, fs.ErrNotExist))
 			}
 			if contents[to] != nil {
 				if err := c.putUnsynced(to, contents[to]); err != nil {
@@ -355,4 +357,22 @@ func FuzzUnseal(f *testing.F) {
 			t.Errorf("%q was read as %q, %q", data, kind, payload)
 		}
 	})
+}
+
+// TestForm pins what is on users' disks. A change needs a new sealVersion.
+func TestForm(t *testing.T) {
+	_, entry := sealedEntry(t)
+	id := valueID{"lock 1", "a\n"}
+	for _, test := range []struct{ got, want string }{
+		{string(entry), "layerbuild entry 1 6c374d8c89d666a9014c738d795155b7be9fabf8abcc4720275a05a6a70246bc\n" +
+			`{"key":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","blobs":{"archive":{"sha256":"0eb3e36bfb24dcd9bb1d1bece1531216b59539a8fde17ee80224af0653c92aa3","size":41943040},"files":{"sha256":"3d7db37d08f9140fd09f12b9621cd0954b6d56a9d2f357fb2c7f5d62636d2fd1","size":5}},"data":{"unzipped":123456789}}`},
+		{string(seal(kindValue, append(id.line(), "a value\n"...))), "layerbuild value 1 c4b08996ddd3f14e025a00c29619aa8fe52bbf7284c980b4235640078b73d6a4\n" +
+			"\"lock 1\" \"a\\n\"\n" +
+			"a value\n"},
+		{id.name(), "ac/afaa3ec9c2a036f83f502354b1966c2e10ec887308f9993971461fbbbd1f6e58"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got  %q\nwant %q", test.got, test.want)
+		}
+	}
 }

@@ -149,5 +149,8 @@ func (c *Cache) Store(ctx context.Context, e Entry) error {
 	if err != nil {
 		return err
 	}
+	if _, err := decodeEntry(e.Key, data); err != nil {
+		return fmt.Errorf("storing entry %s: what was written %w", e.Key, err) // a role that is not UTF-8
+	}
 	return c.local.Put(ctx, entryName(e.Key), int64(len(data)), bytes.NewReader(data))
 }
