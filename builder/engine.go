@@ -16,7 +16,7 @@ const (
 )
 
 // errNoAddress is why BuildKit is not reached where nobody said where it is.
-var errNoAddress = errors.New("no address is set")
+var errNoAddress = errors.New("nobody said where it is")
 
 // chooseEngine says which engine builds a set with a layout key, and why. The
 // choice never changes the layer's bytes. BuildKit is asked only here, so only
@@ -35,7 +35,7 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		return engineBuildKit, "asked for", nil
 	}
 	if err := r.reach(); err != nil {
-		return engineDirect, fmt.Sprintf("no container engine: %v", err), nil
+		return engineDirect, err.Error(), nil
 	}
 	if r.opts.Locked && len(recipe.Needs) > 0 {
 		return engineDirect, LockName + " lacks the image or the tools of a container, and --locked forbids to add them", nil
@@ -46,7 +46,7 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 // reach asks BuildKit, once in a run.
 func (r *run) reach() error {
 	if r.Containers == nil {
-		return &runtimes.UnreachableError{Address: "(nowhere)", Err: errNoAddress}
+		return &runtimes.UnreachableError{Err: errNoAddress}
 	}
 	return r.ping()
 }

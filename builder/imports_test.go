@@ -11,19 +11,20 @@ const module = "github.com/layerbuild/layerbuild/"
 // mayImport is the design's import rule: which packages of ours a package may
 // import, by prefix of the import path below the module. Tests are free.
 var mayImport = map[string][]string{
-	"runtimes":            {},
-	"runtimes/python":     {"runtimes", "runtimes/python/pep"},
-	"runtimes/python/pep": {"runtimes"},
-	"zipper":              {},
-	"cache":               {"cache/disk"},
-	"cache/disk":          {},
-	"cache/cachetest":     {"cache"},
-	"builder":             {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
-	"builder/tree":        {"runtimes"},
-	"builder/check":       {"runtimes"},
-	"builder/direct":      {"runtimes"},
-	"builder/buildkit":    {"runtimes"},
-	"cmd/layerbuild":      {"builder", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "zipper", "cache"},
+	"runtimes":              {},
+	"runtimes/python":       {"runtimes", "runtimes/python/pep", "runtimes/python/wheel"},
+	"runtimes/python/pep":   {"runtimes"},
+	"runtimes/python/wheel": {},
+	"zipper":                {},
+	"cache":                 {"cache/disk"},
+	"cache/disk":            {},
+	"cache/cachetest":       {"cache"},
+	"builder":               {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
+	"builder/tree":          {"runtimes"},
+	"builder/check":         {"runtimes"},
+	"builder/direct":        {"runtimes", "runtimes/python/wheel"},
+	"builder/buildkit":      {"runtimes"},
+	"cmd/layerbuild":        {"builder", "builder/check", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/cache"
@@ -79,6 +80,9 @@ func (r *run) wouldHit(ctx context.Context, key string) (hit bool, why string) {
 		return true, ""
 	}
 	if miss := (*cache.MissError)(nil); errors.As(err, &miss) {
+		if errors.Is(miss.Reason, fs.ErrNotExist) {
+			return false, "never built with this cache"
+		}
 		return false, miss.Reason.Error()
 	}
 	return false, err.Error()
