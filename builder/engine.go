@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
