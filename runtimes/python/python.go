@@ -57,6 +57,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		return runtimes.Recipe{}, nothingToInstall(found.file, t)
 	}
 	r := runtimes.Recipe{
+		Target:         t,
 		Runtime:        "python",
 		Layout:         layout,
 		Prefix:         prefix(t),
