@@ -277,7 +277,7 @@ func TestContainerCABundle(t *testing.T) {
 func TestContainerPipCABundle(t *testing.T) {
 	fake := makeWheel(t, "uv", map[string]string{"uv.py": "\n"})
 	ca, certificate := authority(t)
-	server := httptest.NewUnstartedServer(wheelServer([]wheel{fake}, nil))
+	server := httptest.NewUnstartedServer(wheelServer([]testWheel{fake}, nil))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	defer server.Close()
