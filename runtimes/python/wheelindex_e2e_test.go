@@ -73,8 +73,8 @@ func makeWheel(t *testing.T, name string, files map[string]string) testWheel {
 	return testWheel{name, buf.Bytes()}
 }
 
-// wheelServer serves an index of listed at /simple, and all wheels at /files.
-func wheelServer(listed, unlisted []testWheel) http.Handler {
+// wheelIndex serves an index of listed at /simple, and all wheels at /files.
+func wheelIndex(listed, unlisted []testWheel) http.Handler {
 	mux := http.NewServeMux()
 	for _, w := range listed {
 		mux.HandleFunc("/simple/"+w.name+"/", func(rw http.ResponseWriter, _ *http.Request) {
