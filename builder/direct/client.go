@@ -1,0 +1,103 @@
+package direct
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// maxIdle is how long a body may give nothing before its server counts as
+// stalled.
+const maxIdle = 30 * time.Second
+
+// errStalled ends a request whose body stopped coming.
+var errStalled = errors.New("the server stopped sending")
+
+// NewClient returns a client for package indexes. It trusts the system's
+// certificates and those in caBundle, a PEM file, if that is not "". Proxies
+// come from the environment.
+func NewClient(caBundle string) (*http.Client, error) {
+	return newClient(caBundle, maxIdle)
+}
+
+func newClient(caBundle string, idle time.Duration) (*http.Client, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 15 * time.Second
+	t.ResponseHeaderTimeout = 30 * time.Second
+	t.MaxIdleConnsPerHost = 16
+	if caBundle != "" {
+		roots, err := rootsWith(caBundle)
+		if err != nil {
+			return nil, err
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	return &http.Client{Transport: &transport{t, idle}}, nil
+}
+
+func rootsWith(caBundle string) (*x509.CertPool, error) {
+	data, err := os.ReadFile(caBundle)
+	if err != nil {
+		return nil, &runtimes.InputError{File: caBundle, Problem: "the CA bundle cannot be read", Err: err}
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(data) {
+		return nil, &runtimes.InputError{File: caBundle, Problem: "no certificate in the CA bundle", Hint: "it must be a PEM file"}
+	}
+	return roots, nil
+}
+
+// transport names the client and watches over the bodies. A limit on the whole
+// request would not do: a large file may take its time.
+type transport struct {
+	http.RoundTripper
+	idle time.Duration
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	req = req.Clone(ctx)
+	req.Header.Set("User-Agent", "layerbuild")
+	resp, err := t.RoundTripper.RoundTrip(req)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &watched{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, idle: t.idle}
+	return resp, nil
+}
+
+// watched is a body whose every read must end in time.
+type watched struct {
+	io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	idle   time.Duration
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	timer := time.AfterFunc(w.idle, func() { w.cancel(errStalled) })
+	n, err := w.ReadCloser.Read(p)
+	timer.Stop()
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(w.ctx), errStalled) {
+		err = errStalled
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.cancel(nil)
+	return w.ReadCloser.Close()
+}
