@@ -6,6 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -177,39 +179,42 @@ func TestEngineWrongImage(t *testing.T) {
 
 	for _, tt := range []struct {
 		name, image string
-		digest      bool // else a network error
+		target      any
 	}{
-		{"absent", testImage + "@sha256:" + absent, true},
-		{"other content", host + "/lambda/python:3.11@sha256:" + absent, true},
-		{"no registry", gone.Addr().String() + "/lambda/python:3.11@sha256:" + absent, false},
+		{"absent", testImage + "@sha256:" + absent, new(*runtimes.DigestError)},
+		{"other content", host + "/lambda/python:3.11@sha256:" + absent, new(*runtimes.DigestError)},
+		{"no platform", host + "/lambda/python:3.11@sha256:" + emptyIndexDigest(), new(*runtimes.InputError)},
+		{"no registry", gone.Addr().String() + "/lambda/python:3.11@sha256:" + absent, new(*runtimes.NetworkError)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.Container.Image = tt.image
 			err := e.Install(t.Context(), r, io.Discard, nil)
 			t.Log(err)
-			var mismatch *runtimes.DigestError
-			var network *runtimes.NetworkError
-			switch {
-			case tt.digest && (!errors.As(err, &mismatch) || mismatch.Want != absent):
-				t.Errorf("got %T, want a DigestError", err)
-			case !tt.digest && !errors.As(err, &network):
-				t.Errorf("got %T, want a NetworkError", err)
+			if !errors.As(err, tt.target) {
+				t.Errorf("got %T, want a %T", err, tt.target)
 			}
 		})
 	}
 }
 
-// lyingRegistry answers with the same manifest whatever digest it is asked for.
+// emptyIndex is an image for no platform at all.
+const emptyIndex = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
+
+func emptyIndexDigest() string {
+	sum := sha256.Sum256([]byte(emptyIndex))
+	return hex.EncodeToString(sum[:])
+}
+
+// lyingRegistry answers with emptyIndex whatever digest it is asked for.
 func lyingRegistry() http.Handler {
-	const index = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.Path, "/manifests/") {
 			return // the version check
 		}
 		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
-		w.Header().Set("Content-Length", fmt.Sprint(len(index)))
+		w.Header().Set("Content-Length", fmt.Sprint(len(emptyIndex)))
 		if r.Method == http.MethodGet {
-			io.WriteString(w, index)
+			io.WriteString(w, emptyIndex)
 		}
 	})
 }
@@ -265,6 +270,69 @@ func processes(t *testing.T, mark string) []string {
 		}
 	}
 	return found
+}
+
+// TestEngineLost cuts the connection while a step runs.
+func TestEngineLost(t *testing.T) {
+	e := testEngine(t)
+	r := python(t, e, unique("import time; print('running', flush=True); time.sleep(3600)"))
+	socket := strings.TrimPrefix(e.Address, "unix://")
+	address, cut := proxy(t, socket)
+	e.Address = "tcp://" + address
+	l := logs{seen: make(chan struct{}, 1000)}
+	done := make(chan error, 1)
+	go func() { done <- e.Install(t.Context(), r, io.Discard, l.progress) }()
+	select {
+	case <-l.seen:
+	case err := <-done:
+		t.Fatalf("the step ended: %v", err)
+	}
+	cut()
+	start := time.Now()
+	err := <-done
+	t.Logf("after %v: %v", time.Since(start), err)
+	var unreachable *runtimes.UnreachableError
+	if !errors.As(err, &unreachable) {
+		t.Errorf("got %T, want an UnreachableError", err)
+	}
+}
+
+// proxy forwards connections to a unix socket until cut is called.
+func proxy(t *testing.T, socket string) (address string, cut func()) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	conns := []io.Closer{listener}
+	go func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("unix", socket)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			mu.Lock()
+			conns = append(conns, in, out)
+			mu.Unlock()
+			go io.Copy(in, out)
+			go io.Copy(out, in)
+		}
+	}()
+	cut = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	t.Cleanup(cut)
+	return listener.Addr().String(), cut
 }
 
 // TestEngineWriterFails: the writer's own error comes back, not the daemon's
