@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/buildkit/client/llb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -168,7 +169,6 @@ func TestUnreachable(t *testing.T) {
 		{Engine{Address: ""}, "no address"},
 		{Engine{Address: "unix://"}, "names no place"},
 		{Engine{Address: "http://builder.example"}, "must start with one of unix://, tcp://"},
-		{Engine{Address: "unix:///nowhere", TLS: TLS{CACert: "ca.pem"}}, "tcp:// addresses only"},
 		{Engine{Address: "tcp://127.0.0.1:1", TLS: TLS{CACert: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
 	} {
 		_, pingErr := tt.engine.Ping(t.Context())
@@ -226,5 +226,20 @@ func TestRedact(t *testing.T) {
 		if got := redact(in); got != want {
 			t.Errorf("redact(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestProxyFromEnvironment(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("no_proxy", "localhost")
+	if p := proxyFromEnvironment(); p != nil {
+		t.Errorf("got %+v of an environment without proxies", p)
+	}
+	t.Setenv("https_proxy", "http://proxy.example:3128")
+	want := llb.ProxyEnv{HTTPSProxy: "http://proxy.example:3128", NoProxy: "localhost"}
+	if p := proxyFromEnvironment(); p == nil || *p != want {
+		t.Errorf("got %+v, want %+v", p, want)
 	}
 }
