@@ -84,6 +84,9 @@ func (n *normaliser) claim(d *dist) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range d.unlisted() {
+		n.owned[name] = true
+	}
 	for _, e := range d.record {
 		at, ok := d.locate(e.Path)
 		if !ok {
