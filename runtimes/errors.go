@@ -78,11 +78,14 @@ func (e *PackageError) Error() string { return e.File + ": " + e.Problem }
 
 // UnreachableError says that a container engine does not answer.
 type UnreachableError struct {
-	Address string
+	Address string // "" where none is known
 	Err     error
 }
 
 func (e *UnreachableError) Error() string {
+	if e.Address == "" {
+		return fmt.Sprintf("cannot reach BuildKit: %v", e.Err)
+	}
 	return fmt.Sprintf("cannot reach BuildKit at %s: %v", e.Address, e.Err)
 }
 

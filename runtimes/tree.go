@@ -20,7 +20,12 @@ type TreeFile struct {
 	Size   int64       // bytes of content; 0 for a link
 	SHA256 [sha256.Size]byte
 	Link   string // the target of a link
-	Open   func() (io.ReadCloser, error)
+
+	// Package is the name of the package that owns the file, "" where none
+	// does. Normalise sets it.
+	Package string
+
+	Open func() (io.ReadCloser, error)
 }
 
 // NewTreeFile returns a regular file with the given content.

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	site   = "lib/python3.11/site-packages/"
-	prefix = "python/lib/python3.11/site-packages/"
+	site    = "lib/python3.11/site-packages/"
+	inLayer = "python/lib/python3.11/site-packages/"
 )
 
 // install puts a package's files into a tree in prefix form, with a RECORD.
@@ -44,7 +44,7 @@ func install(t *testing.T, tree runtimes.Tree, name string, files map[string]str
 }
 
 func recipe(names ...string) runtimes.Recipe {
-	r := runtimes.Recipe{Runtime: "python", Prefix: strings.TrimSuffix(prefix, "/")}
+	r := runtimes.Recipe{Runtime: "python", Prefix: strings.TrimSuffix(inLayer, "/")}
 	for _, name := range names {
 		r.Packages = append(r.Packages, runtimes.Package{Name: name, Version: "1.0", File: runtimes.File{Name: name + "-1.0-py3-none-any.whl"}})
 	}
@@ -63,7 +63,7 @@ func listing(t *testing.T, tree runtimes.Tree) string {
 		if strings.HasSuffix(p, "RECORD") || strings.HasSuffix(p, "METADATA") {
 			data = nil
 		}
-		fmt.Fprintf(&b, "%o %s %q\n", tree[p].Mode, strings.Replace(p, prefix, "SITE/", 1), data)
+		fmt.Fprintf(&b, "%o %s %q\n", tree[p].Mode, strings.Replace(p, inLayer, "SITE/", 1), data)
 	}
 	return b.String()
 }
@@ -200,7 +200,7 @@ func TestNormaliseClash(t *testing.T) {
 	}{
 		{"same content", map[string]string{shared: "x"}, map[string]string{shared: "x"}, "", "", ""},
 		{"other content", map[string]string{shared: "a"}, map[string]string{shared: "b"}, "",
-			prefix + "tests/__init__.py is in a and in b with different content: b wins", ""},
+			inLayer + "tests/__init__.py is in a and in b with different content: b wins", ""},
 		{"the wrong one was left", map[string]string{shared: "a"}, map[string]string{shared: "b"}, shared + "=a", "", "b-1.0-py3-none-any.whl: tests/__init__.py does not match"},
 		{"neither was left", map[string]string{shared: "a"}, map[string]string{shared: "b"}, shared + "=c", "", "does not match"},
 		{"data and module", map[string]string{"tests/__init__.py": "a"}, map[string]string{shared: "b"}, "", "b wins", ""},
@@ -233,7 +233,7 @@ func TestNormaliseClash(t *testing.T) {
 			if got := strings.Join(notes, "\n"); !strings.Contains(got, test.note) || (test.note == "") != (got == "") {
 				t.Errorf("notes %q, want %q", got, test.note)
 			}
-			if f, ok := tree[prefix+"tests/__init__.py"]; ok && f.SHA256 != sha256.Sum256([]byte("b")) && f.SHA256 != sha256.Sum256([]byte("x")) {
+			if f, ok := tree[inLayer+"tests/__init__.py"]; ok && f.SHA256 != sha256.Sum256([]byte("b")) && f.SHA256 != sha256.Sum256([]byte("x")) {
 				t.Error("b does not win")
 			}
 		})

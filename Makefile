@@ -1,0 +1,70 @@
+# make demo   builds layerbuild and two real layers from testdata/examples/data-api
+# make test   is the whole suite: linters, unit tests, and end-to-end tests against
+#             a real BuildKit that it puts up; on Debian, as root
+# make help   lists the rest
+
+GO ?= go
+STATE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/layerbuild-testbed
+TOOLS := $(STATE)/tools
+TESTBED := $(GO) -C testdata/testbed run .
+
+UV_VERSION := 0.13.9
+PACKAGING_VERSION := 25.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# What the end-to-end tests hold the product against.
+export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
+export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
+
+.PHONY: build demo test check unit e2e bench soak testbed testbed-down update help
+
+build: ## the program, bin/layerbuild
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/layerbuild ./cmd/layerbuild
+
+demo: build ## build the example's layers for real and list what came out
+	cd testdata/examples/data-api && ../../../bin/layerbuild build
+	@ls -l testdata/examples/data-api/.layerbuild/dist
+
+test: check unit e2e ## everything
+	@echo "make test: all passed"
+
+check: ## format, vet, lint, go.mod
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./...
+	$(GO) run $(STATICCHECK) -tags e2e ./...
+	$(GO) mod tidy -diff
+
+unit: ## the tests that need no root, network or container, with the race detector
+	$(GO) test -race ./...
+
+e2e: testbed $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## the tests against real registries and a real BuildKit
+	env="$$($(TESTBED) env)" && eval "$$env" && \
+		$(GO) -C testdata/testbed test -count 1 . && \
+		env -u CI $(GO) test -tags e2e -timeout 60m ./...
+
+bench: build $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## measure against uv and zip, as ratios in one run
+	$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
+
+soak: ## the long-running counts of crash and fuzz tests
+	LAYERBUILD_SOAK_ROUNDS=1000 $(GO) test -run 'Crash|Kill' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild
+	sh testdata/fuzz.sh 60s
+
+testbed: ## a real buildkitd, a registry and stand-in images, on this machine
+	$(TESTBED) up
+
+testbed-down: ## end what testbed started
+	$(TESTBED) down
+
+update: ## write the golden files anew
+	$(GO) test ./zipper ./builder/... ./runtimes/... ./cmd/... -update
+
+$(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION):
+	python3 -m venv --help >/dev/null 2>&1 || apt-get install -y python3-venv
+	rm -rf $(TOOLS)
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet uv==$(UV_VERSION) packaging==$(PACKAGING_VERSION)
+	touch $@
+
+help:
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -1,0 +1,205 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layerbuild/layerbuild/cache"
+)
+
+// Build makes the layers that opts selects and puts them into the output
+// folder. Where some fail the others are still built, and the errors are
+// joined; a configuration or lock file that cannot be used stops all before
+// anything is built.
+func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
+	begin := time.Now()
+	r, err := b.newRun(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	all, err := r.resolveAll(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, res := range all {
+		if res.key == "" {
+			return nil, mustCompile(res.id, res.lockFile, res.recipe.Missing())
+		}
+		for _, text := range res.notes {
+			r.note(res.id, text)
+		}
+	}
+
+	built := make([]Built, len(all))
+	indexed := make([]indexEntry, len(all))
+	errs := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(min(r.opts.Jobs, 4)) // each build uses all processors by itself
+	for _, group := range byKey(all) {
+		g.Go(func() error {
+			r.buildGroup(ctx, all, group, built, indexed, errs)
+			return nil
+		})
+	}
+	g.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	index := filepath.Join(r.output, indexFile)
+	if err := r.writeIndex(index, indexed); err != nil {
+		return nil, err
+	}
+	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
+}
+
+// byKey groups targets, by position, that share a key; the first builds for
+// all.
+func byKey(all []*resolved) [][]int {
+	var groups [][]int
+	at := make(map[string]int)
+	for i, res := range all {
+		if g, ok := at[res.key]; ok {
+			groups[g] = append(groups[g], i)
+			continue
+		}
+		at[res.key] = len(groups)
+		groups = append(groups, []int{i})
+	}
+	return groups
+}
+
+// buildGroup obtains the archive of targets with one key and delivers it to
+// each of them.
+func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, built []Built, indexed []indexEntry, errs []error) {
+	leader := all[group[0]]
+	var got *obtained
+	for i, member := range group {
+		begin := time.Now()
+		res := all[member]
+		var err error
+		if i == 0 {
+			got, err = r.obtain(ctx, res, r.opts.NoCache)
+		}
+		if err == nil {
+			built[member], indexed[member], err = r.deliver(ctx, res, got)
+		}
+		if i == 0 && errors.Is(err, cache.ErrMiss) {
+			// The entry was there, but a blob of it was not, or was damaged.
+			r.warn(res.id, fmt.Sprintf("built again: %v", err))
+			if got, err = r.obtain(ctx, res, true); err == nil {
+				built[member], indexed[member], err = r.deliver(ctx, res, got)
+			}
+		}
+		if err != nil {
+			errs[member] = err
+			r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			break
+		}
+		built[member].Elapsed = time.Since(begin)
+		if i > 0 {
+			built[member].SameAs = &leader.id
+		}
+		r.report(Event{Target: res.id, Kind: Finished})
+	}
+	if got != nil {
+		got.close()
+	}
+}
+
+// obtained is an entry for a key, from the cache or fresh.
+type obtained struct {
+	entry  cache.Entry
+	facts  entryFacts
+	engine string // "" for a hit
+	input  []byte // what the key hashes, nil for a hit
+
+	// uncommitted holds an archive that the cache could not keep.
+	uncommitted *cache.BlobWriter
+}
+
+func (o *obtained) close() {
+	if o.uncommitted != nil {
+		o.uncommitted.Abort()
+	}
+}
+
+// obtain looks the key up and, for a miss, builds. Among all processes on one
+// cache folder only one builds a key.
+func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained, error) {
+	key, err := keyDigest(res.key)
+	if err != nil {
+		return nil, err
+	}
+	if !fresh {
+		if got, err := r.lookup(ctx, key); err == nil {
+			return got, nil
+		} else if !errors.Is(err, cache.ErrMiss) {
+			return nil, err
+		}
+	}
+	if err := r.complete(ctx, res, r.project); err != nil {
+		return nil, err
+	}
+	if res.key != key.String() {
+		return nil, fmt.Errorf("%s changed during the build; build again", res.lockFile)
+	}
+	unlock, err := r.Cache.Lock(ctx, key)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		// A folder that cannot be locked cannot be written either: build
+		// alone and say what is wrong when storing fails.
+		unlock = func() {}
+	}
+	defer unlock()
+	earlier, err := r.lookup(ctx, key)
+	if err == nil && !fresh {
+		return earlier, nil
+	}
+	got, err := r.build(ctx, res, key)
+	if err == nil && earlier != nil && !sameArchive(earlier.entry, got.entry) {
+		r.warn(res.id, fmt.Sprintf("not reproducible: key %.12s gave archive %.12s before and %.12s now; please report this",
+			res.key, earlier.entry.Blobs[roleArchive].SHA256, got.entry.Blobs[roleArchive].SHA256))
+	}
+	return got, err
+}
+
+func sameArchive(a, b cache.Entry) bool { return a.Blobs[roleArchive] == b.Blobs[roleArchive] }
+
+func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
+	entry, err := r.Cache.Lookup(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	got := &obtained{entry: entry}
+	if err := json.Unmarshal(entry.Data, &got.facts); err != nil {
+		return nil, &cache.MissError{Key: key.String(), Reason: err}
+	}
+	for _, role := range []string{roleArchive, roleKeyInput, roleFiles} {
+		if _, ok := entry.Blobs[role]; !ok {
+			return nil, &cache.MissError{Key: key.String(), Reason: fmt.Errorf("the entry has no %s", role)}
+		}
+	}
+	return got, nil
+}
+
+// writeIndex brings layers.json up to date.
+func (r *run) writeIndex(file string, indexed []indexEntry) error {
+	expected := make(map[string]bool)
+	for _, t := range r.all {
+		expected[filepath.Base(t.zip)] = true
+	}
+	return updateFile(file, func(old []byte) ([]byte, error) {
+		return mergeIndex(old, indexed, expected)
+	})
+}

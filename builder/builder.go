@@ -1,0 +1,40 @@
+package builder
+
+import (
+	"context"
+	"io"
+
+	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// Engine follows a recipe and writes the installed tree to w as a tar.
+type Engine interface {
+	Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p runtimes.Progress) error
+}
+
+// ContainerEngine is an engine that runs container images.
+type ContainerEngine interface {
+	Engine
+	// Ping returns a [*runtimes.UnreachableError] where nobody answers.
+	Ping(ctx context.Context) error
+	// ResolveImage returns the index digest, "sha256:…", of an image tag.
+	ResolveImage(ctx context.Context, ref string) (string, error)
+}
+
+// Index knows the files of packages: the ecosystem's package index.
+type Index interface {
+	Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error)
+}
+
+// Builder builds the layers of one configuration.
+type Builder struct {
+	Config     *Config
+	Cache      *cache.Cache
+	Runtimes   []runtimes.Runtime
+	Index      Index
+	Indexes    []string        // package indexes configured outside the lock files
+	Containers ContainerEngine // nil where no address is known
+	Direct     Engine
+	Report     func(Event) // must be safe for concurrent use
+}

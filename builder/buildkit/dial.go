@@ -1,0 +1,130 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	// Connection helpers: each makes its scheme known to client.New.
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
+	_ "github.com/moby/buildkit/client/connhelper/ssh"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// answerTime is how long a daemon may take to say that it is there.
+const answerTime = 5 * time.Second
+
+// schemes are those an address may have.
+var schemes = []string{
+	"unix", "tcp",
+	"docker-container", "kube-pod", "nerdctl-container", "podman-container", "ssh",
+}
+
+// Worker is what a daemon says of the worker that runs our steps.
+type Worker struct {
+	Version   string   // BuildKit's
+	Platforms []string // "linux/amd64"; the machine's own first, then what it emulates
+}
+
+// Ping asks the daemon who it is. It returns a [*runtimes.UnreachableError]
+// within a few seconds where nobody answers.
+func (e *Engine) Ping(ctx context.Context) (Worker, error) {
+	c, err := e.dial(ctx)
+	if err != nil {
+		return Worker{}, err
+	}
+	defer c.Close()
+	workers, err := e.workers(ctx, c)
+	if err != nil {
+		return Worker{}, err
+	}
+	worker := Worker{Version: workers[0].BuildkitVersion.Version}
+	for _, p := range workers[0].Platforms {
+		name := p.OS + "/" + p.Architecture
+		if p.Variant != "" {
+			name += "/" + p.Variant
+		}
+		worker.Platforms = append(worker.Platforms, name)
+	}
+	return worker, nil
+}
+
+// dial makes a client. It does not connect: only the first call does.
+func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
+	if err := checkAddress(e.Address); err != nil {
+		return nil, e.unreachable(err)
+	}
+	var opts []client.ClientOpt
+	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
+		opts = append(opts, e.TLS.options()...)
+	}
+	c, err := client.New(ctx, e.Address, opts...)
+	if err != nil {
+		return nil, e.unreachable(err)
+	}
+	return c, nil
+}
+
+func checkAddress(address string) error {
+	if address == "" {
+		return errors.New("no address given")
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(schemes, u.Scheme) {
+		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
+	}
+	if u.Host == "" && u.Path == "" {
+		return errors.New("the address names no place")
+	}
+	return nil
+}
+
+func (t TLS) options() []client.ClientOpt {
+	var opts []client.ClientOpt
+	if t.CACert != "" {
+		opts = append(opts, client.WithServerConfig(t.ServerName, t.CACert))
+	} else {
+		opts = append(opts, client.WithServerConfigSystem(t.ServerName))
+	}
+	if t.Cert != "" || t.Key != "" {
+		opts = append(opts, client.WithCredentials(t.Cert, t.Key))
+	}
+	return opts
+}
+
+// workers lists the daemon's workers, at least one, each with a platform.
+// client.New never fails on a dead address and Wait hides the reason, so this
+// call is how a daemon is found to be there.
+func (e *Engine) workers(ctx context.Context, c *client.Client) ([]*client.WorkerInfo, error) {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	workers, err := c.ListWorkers(limited)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, e.unreachable(dialCause(err))
+	}
+	workers = slices.DeleteFunc(workers, func(w *client.WorkerInfo) bool { return len(w.Platforms) == 0 })
+	if len(workers) == 0 {
+		return nil, e.unreachable(errors.New("the daemon has no worker"))
+	}
+	return workers, nil
+}
+
+func (e *Engine) unreachable(err error) error {
+	return &runtimes.UnreachableError{Address: redact(e.Address), Err: err}
+}

@@ -1,0 +1,122 @@
+// Package buildkit installs recipes in containers, on a BuildKit daemon.
+//
+// The terms:
+//
+//   - The daemon is a buildkitd that somebody else started; it has a worker,
+//     which runs containers for its own platform.
+//   - A step of a recipe becomes one LLB exec; LLB is BuildKit's language, a
+//     graph whose nodes ("vertices") the daemon caches by digest.
+//   - A solve is one request to the daemon: it runs the whole graph and sends
+//     the output folder back as a tar.
+//
+// This is the only package that imports BuildKit.
+package buildkit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// Engine follows recipes on one BuildKit daemon. Its methods may be called
+// concurrently; each opens a connection of its own.
+type Engine struct {
+	// Address says where the daemon is: unix:///run/buildkit/buildkitd.sock,
+	// tcp://host:port, or one that BuildKit's connection helpers know:
+	// docker-container://, podman-container://, nerdctl-container://,
+	// kube-pod://, ssh://.
+	Address string
+
+	// TLS is for tcp:// only, other addresses have their own protection. Its
+	// zero value means a connection in clear.
+	TLS TLS
+
+	// CABundle is the path of a PEM file with the certificate authorities
+	// that the steps' tools are to trust, or "". Steps see it as a secret: it
+	// is in no layer and in no cache key.
+	CABundle string
+
+	// NoCache runs every step anew, with empty package manager caches.
+	NoCache bool
+}
+
+// TLS holds the paths of PEM files, and the name that the daemon's
+// certificate is for where it is not the address's host. Without CACert the
+// system's authorities are trusted.
+type TLS struct{ CACert, Cert, Key, ServerName string }
+
+// Install runs r's steps on the daemon and writes the output folder to w as a
+// tar. Owners and times in it are as the steps left them.
+//
+// What w was given is worth nothing when an error is returned. The errors are
+// [*runtimes.UnreachableError], [*runtimes.DigestError],
+// [*runtimes.NetworkError] and [*runtimes.InstallError] where they apply, and
+// ctx.Err() after a cancellation.
+func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p runtimes.Progress) error {
+	if r.Container == nil {
+		return fmt.Errorf("install in a container: the recipe lacks %d pins", len(r.Needs))
+	}
+	bundle, err := e.readCABundle()
+	if err != nil {
+		return err
+	}
+	c, err := e.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	workers, err := e.workers(ctx, c)
+	if err != nil {
+		return err
+	}
+	g, err := newGraph(ctx, r.Container, graphOptions{
+		platform: llb.Platform(workers[0].Platforms[0]),
+		proxy:    proxyFromEnvironment(),
+		caBundle: bundle != nil,
+		noCache:  e.NoCache,
+	})
+	if err != nil {
+		return err
+	}
+	return e.solve(ctx, c, solveRequest{recipe: r, graph: g, caBundle: bundle, w: w, progress: p})
+}
+
+// maxSecret is BuildKit's own limit of a secret's size.
+const maxSecret = 500 << 10
+
+// readCABundle returns nil where there is no bundle.
+func (e *Engine) readCABundle() ([]byte, error) {
+	if e.CABundle == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(e.CABundle)
+	if err != nil {
+		return nil, &runtimes.InputError{Problem: "read the CA bundle", Err: err}
+	}
+	if len(data) > maxSecret {
+		return nil, &runtimes.InputError{
+			File:    e.CABundle,
+			Problem: fmt.Sprintf("the CA bundle has %d bytes; BuildKit passes on at most %d", len(data), maxSecret),
+			Hint:    "leave out the authorities that the package indexes do not need",
+		}
+	}
+	return data, nil
+}
+
+// proxyFromEnvironment returns nil where the environment names no proxy.
+// BuildKit keeps proxies out of its cache keys.
+func proxyFromEnvironment() *llb.ProxyEnv {
+	get := func(name string) string { return cmp.Or(os.Getenv(name), os.Getenv(strings.ToLower(name))) }
+	p := llb.ProxyEnv{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}
+	if p.HTTPProxy == "" && p.HTTPSProxy == "" {
+		return nil
+	}
+	return &p
+}

@@ -1,0 +1,118 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// BuildKit's errors are texts: what failed is told by the vertex, and what
+// happened by what it says.
+
+// solveError says what a failed solve means.
+func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
+	switch {
+	case f.image:
+		return imageError(err, r.Container.Image)
+	case f.step:
+		if mismatch := packageMismatch(f.lines, r.Packages); mismatch != nil {
+			return mismatch
+		}
+		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: stepCause(err)}
+	case lostDaemon(err):
+		return e.unreachable(dialCause(err))
+	}
+	return plain(err)
+}
+
+// lostDaemon tells whether the connection broke. An error that names a vertex
+// came through the connection, whatever its code.
+func lostDaemon(err error) bool {
+	var v *errdefs.VertexError
+	return grpcerrors.Code(err) == codes.Unavailable && !errors.As(err, &v)
+}
+
+// noise is what BuildKit and gRPC put before the part of an error that says
+// something to a user.
+var noise = strings.NewReplacer(
+	"failed to list workers: ", "",
+	"failed to solve: ", "",
+	"failed to load cache key: ", "",
+	"failed to receive status: ", "",
+	"rpc error: code = Unavailable desc = ", "",
+	"Unavailable: ", "",
+	"connection error: ", "",
+	"transport: ", "",
+)
+
+// plain is err without noise and credentials; its chain, which still shows
+// them, is cut off.
+func plain(err error) error { return errors.New(redact(noise.Replace(err.Error()))) }
+
+// dialCause says why the daemon does not answer.
+func dialCause(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || grpcerrors.Code(err) == codes.DeadlineExceeded {
+		return errors.New("no answer within " + answerTime.String())
+	}
+	text := plain(err).Error()
+	if quoted, ok := strings.CutPrefix(text, "desc = "); ok {
+		if inner, err := strconv.Unquote(quoted); err == nil {
+			text = strings.TrimSpace(inner)
+		}
+	}
+	return errors.New(text)
+}
+
+// What BuildKit says of an image that has no manifest for a platform, and of
+// one whose content is not what was asked for.
+const noPlatform = "no match for platform in manifest"
+
+var imageMismatch = regexp.MustCompile(`unexpected commit digest (sha256:[0-9a-f]{64}), expected (sha256:[0-9a-f]{64})`)
+
+// unknownImage tells whether a registry answered that it has nothing by that
+// tag or digest.
+func unknownImage(text, tagOrDigest string) bool {
+	return strings.HasSuffix(text, tagOrDigest+": not found") ||
+		strings.Contains(text, "MANIFEST_UNKNOWN") || strings.Contains(text, "manifest unknown")
+}
+
+// imageError says why image, which is pinned by digest, could not be had.
+func imageError(err error, image string) error {
+	name, want, _ := strings.Cut(image, "@sha256:")
+	text := err.Error()
+	if m := imageMismatch.FindStringSubmatch(text); m != nil {
+		return &runtimes.DigestError{
+			What: "image " + name,
+			Want: strings.TrimPrefix(m[2], "sha256:"),
+			Got:  strings.TrimPrefix(m[1], "sha256:"),
+		}
+	}
+	if unknownImage(text, want) {
+		return &runtimes.DigestError{What: "image " + name, Want: want}
+	}
+	if strings.Contains(text, noPlatform) {
+		return &runtimes.InputError{
+			Problem: "image " + image + " is not for the daemon's platform",
+			Err:     plain(err),
+			Hint:    "pin the image's index, which is for several platforms, or use another daemon",
+		}
+	}
+	return &runtimes.NetworkError{URL: image, Err: plain(err)}
+}
+
+// stepCause cuts the command, which BuildKit repeats in full, off the error of
+// a step: "exit code: 1".
+func stepCause(err error) error {
+	if _, cause, ok := strings.Cut(err.Error(), "did not complete successfully: "); ok {
+		return errors.New(redact(cause))
+	}
+	return plain(err)
+}

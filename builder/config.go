@@ -1,0 +1,256 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// ConfigName is the name of the configuration file.
+const ConfigName = "layerbuild.yaml"
+
+// maxConfigSize bounds what is read of a configuration file.
+const maxConfigSize = 1 << 20
+
+// defaultOutput is the output folder in a project.
+const defaultOutput = ".layerbuild/dist"
+
+// ConfigExample is the smallest useful configuration.
+const ConfigExample = `layers:
+  api:
+    path: services/api
+    runtime: python3.13
+    architectures: [arm64]
+`
+
+// Config is what layerbuild.yaml says.
+type Config struct {
+	File     string  // as it was found or given; "" without a file
+	Root     string  // the absolute folder that holds it: the project
+	Layers   []Layer // in the file's order
+	Output   string  // absolute folder
+	Cache    string  // absolute folder, or "" for the user's own
+	CABundle string  // absolute path of a PEM file, or ""
+	Engine   string  // "auto", "buildkit" or "direct"
+	Builder  BuilderConfig
+}
+
+// Layer is one entry of the configuration.
+type Layer struct {
+	Name string
+	Line int    // in the file, 0 without one
+	Path string // slash-separated, clean, inside the project
+
+	Runtimes      []runtimes.Info
+	Architectures []runtimes.Arch
+
+	LockFile       string    // a file in Path, or "" to find it
+	Groups         []string  // dependency groups
+	Extras         []string  // extras of the project
+	Exclude        []string  // packages
+	ExcludeFiles   []string  // patterns, see [runtimes.Recipe.ExcludeFiles]
+	Include        []Include // sorted by To
+	ConsoleScripts bool
+	Universal      bool
+
+	Description string
+	LicenseInfo string
+}
+
+// Include puts a file or folder of the project into the layer.
+type Include struct {
+	From string // slash-separated, clean, inside the project
+	To   string // slash-separated, clean, below the layer's root
+}
+
+// BuilderConfig says where BuildKit is.
+type BuilderConfig struct {
+	Address string // "unix:///…", "tcp://…", or ""
+	TLS     TLSConfig
+}
+
+// TLSConfig holds what a TLS connection to BuildKit needs. Its files are
+// absolute paths, or "".
+type TLSConfig struct {
+	CA         string
+	Cert       string
+	Key        string
+	ServerName string
+}
+
+// FileName names the files of the layer for one runtime and architecture,
+// without ".zip" or ".json". It depends on the configuration alone, not on
+// what a command selects from it, so that a file's name says the same at every
+// build.
+func (l Layer) FileName(runtime runtimes.Info, arch runtimes.Arch) string {
+	if l.Universal || len(l.Runtimes) == 1 && len(l.Architectures) == 1 {
+		return l.Name
+	}
+	return l.Name + "-" + runtime.Name + "-" + string(arch)
+}
+
+// FindConfig looks for the configuration file in dir and the folders above
+// it, the nearest first. It returns a path relative to the working folder
+// where dir is, and an error that is [fs.ErrNotExist] where there is none.
+func FindConfig(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for folder := abs; ; folder = filepath.Dir(folder) {
+		file := filepath.Join(folder, ConfigName)
+		info, err := os.Stat(file)
+		switch {
+		case err == nil && !info.IsDir():
+			return asGiven(dir, file), nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		}
+		if folder == filepath.Dir(folder) {
+			return "", fmt.Errorf("no %s in %s or a folder above it: %w", ConfigName, abs, fs.ErrNotExist)
+		}
+	}
+}
+
+// asGiven returns file relative to the working folder where dir is relative.
+func asGiven(dir, file string) string {
+	if filepath.IsAbs(dir) {
+		return file
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	rel, err := filepath.Rel(wd, file)
+	if err != nil {
+		return file
+	}
+	return rel
+}
+
+// LoadConfig reads a configuration file. Its defects are
+// [*runtimes.InputError]s; where there are several they are joined, in the
+// order of their lines.
+func LoadConfig(file string) (*Config, error) {
+	data, err := readConfig(file)
+	if err != nil {
+		if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+			err = pathErr.Err // the path is said once
+		}
+		return nil, &runtimes.InputError{File: file, Problem: "cannot be read", Err: err}
+	}
+	root, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	return parseConfig(file, root, data)
+}
+
+func readConfig(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxConfigSize {
+		return nil, fmt.Errorf("larger than %d bytes", maxConfigSize)
+	}
+	return data, nil
+}
+
+// newConfig returns a configuration with every default.
+func newConfig(file, root string) *Config {
+	return &Config{
+		File:   file,
+		Root:   root,
+		Output: filepath.Join(root, filepath.FromSlash(defaultOutput)),
+		Engine: "auto",
+	}
+}
+
+// SingleLayer is the configuration of one layer where there is no file: path
+// is a folder with a lock file, or the lock file itself. The layer is named
+// after the folder, and the working folder is the project where it holds the
+// path.
+func SingleLayer(path string, runtimeNames, arches []string) (*Config, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return nil, &runtimes.InputError{File: path, Problem: "cannot be read", Err: err,
+			Hint: "give the folder that holds the lock file"}
+	}
+	folder, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	var layer Layer
+	if !info.IsDir() {
+		folder, layer.LockFile = filepath.Split(folder)
+		folder = filepath.Clean(folder)
+	}
+	layer.Name = nameOf(folder)
+
+	root, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	rel, err := filepath.Rel(root, folder)
+	if err != nil || !filepath.IsLocal(rel) {
+		root, rel = folder, "."
+	}
+	layer.Path = filepath.ToSlash(rel)
+
+	if err := layer.choose(runtimeNames, arches); err != nil {
+		return nil, err
+	}
+	c := newConfig("", root)
+	c.Layers = []Layer{layer}
+	return c, nil
+}
+
+// choose sets the runtimes and architectures that a command line names.
+func (l *Layer) choose(runtimeNames, arches []string) error {
+	if len(runtimeNames) == 0 {
+		return &runtimes.InputError{Problem: "no runtime is given",
+			Hint: "without a " + ConfigName + ", name it: --runtime " + runtimes.Table()[0].Name}
+	}
+	if len(arches) == 0 {
+		return &runtimes.InputError{Problem: "no architecture is given",
+			Hint: "without a " + ConfigName + ", name it: --arch x86_64 or --arch arm64"}
+	}
+	var err error
+	if l.Runtimes, err = ParseRuntimes(runtimeNames); err != nil {
+		return err
+	}
+	l.Architectures, err = ParseArches(arches)
+	return err
+}
+
+// nameOf makes a layer's name of a folder's.
+func nameOf(folder string) string {
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(nameCharacters, r) {
+			return r
+		}
+		return '-'
+	}, filepath.Base(folder)), "-")
+	switch {
+	case name == "":
+		return "layer"
+	case strings.EqualFold(name, indexName):
+		return name + "-layer" // its manifest would take the index's place
+	}
+	return name[:min(len(name), maxName)]
+}

@@ -1,0 +1,266 @@
+package builder
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/agext/levenshtein"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// nameCharacters are those that Lambda allows in a layer's name.
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+// indexName is the index of all layers in the output folder, without ".json".
+const indexName = "layers"
+
+// otherLanguages are the languages of Lambda's runtimes beside Python, for a
+// better word than "unknown" until a plugin serves them.
+var otherLanguages = []string{"nodejs", "java", "dotnet", "ruby", "go", "provided"}
+
+// ParseRuntimes finds runtimes by Lambda's identifiers, each once. Its error is
+// a [*runtimes.InputError] that says which there are.
+func ParseRuntimes(names []string) ([]runtimes.Info, error) {
+	var all []runtimes.Info
+	for _, name := range names {
+		info, err := lookupRuntime(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, info) {
+			all = append(all, info)
+		}
+	}
+	return all, nil
+}
+
+// ParseArches finds architectures by Lambda's words, each once. Its error is a
+// [*runtimes.InputError] that says which there are.
+func ParseArches(names []string) ([]runtimes.Arch, error) {
+	var all []runtimes.Arch
+	for _, name := range names {
+		arch, err := lookupArch(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, arch) {
+			all = append(all, arch)
+		}
+	}
+	return all, nil
+}
+
+// lookupRuntime finds a runtime; its error names no file.
+func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {
+	if info, ok := runtimes.Lookup(name); ok {
+		return info, nil
+	}
+	var known []string
+	families := make(map[string]bool)
+	for _, info := range runtimes.Table() {
+		known = append(known, info.Name)
+		families[info.Family] = true
+	}
+	allowed := "allowed are " + strings.Join(known, ", ")
+	// In a name such as python3.8 only the number differs: that is a wish, and
+	// no slip that a neighbour would mend.
+	family := name
+	if i := strings.IndexFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }); i >= 0 {
+		family = name[:i]
+	}
+	for _, other := range otherLanguages {
+		if family == other && !families[other] {
+			return runtimes.Info{}, &runtimes.InputError{
+				Problem: fmt.Sprintf("runtime %q: layerbuild has no plugin for %s yet", name, other), Hint: allowed}
+		}
+	}
+	err := &runtimes.InputError{Problem: fmt.Sprintf("unknown runtime %q", short(name)), Hint: allowed}
+	for _, k := range known {
+		if letters(k) == letters(name) {
+			err.Hint = fmt.Sprintf("did you mean %q? %s", k, allowed)
+			return runtimes.Info{}, err
+		}
+	}
+	if !families[family] {
+		err.Hint = hint(name, known)
+	}
+	return runtimes.Info{}, err
+}
+
+// letters reduces a name to its lower-case letters and digits: people write
+// python313 and Python 3.13.
+func letters(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}
+
+// otherArches maps the words of container tools to Lambda's.
+var otherArches = map[string]runtimes.Arch{
+	"amd64": runtimes.X86_64, "x64": runtimes.X86_64, "x86-64": runtimes.X86_64,
+	"aarch64": runtimes.ARM64, "arm": runtimes.ARM64,
+}
+
+// lookupArch finds an architecture; its error names no file.
+func lookupArch(name string) (runtimes.Arch, *runtimes.InputError) {
+	var known []string
+	for _, arch := range runtimes.Arches() {
+		if string(arch) == name {
+			return arch, nil
+		}
+		known = append(known, string(arch))
+	}
+	err := &runtimes.InputError{Problem: fmt.Sprintf("unknown architecture %q", short(name)), Hint: hint(name, known)}
+	if arch, ok := otherArches[strings.ToLower(name)]; ok {
+		err.Hint = fmt.Sprintf("Lambda calls it %s; allowed are %s", arch, strings.Join(known, ", "))
+	}
+	return "", err
+}
+
+// hint says which of the known words was probably meant, and which there are.
+func hint(word string, known []string) string {
+	allowed := "allowed are " + strings.Join(known, ", ")
+	if near := Nearest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q? %s", near, allowed)
+	}
+	return allowed
+}
+
+// Nearest returns the one of the known words that was probably meant by a
+// word that is none of them, or "".
+func Nearest(word string, known []string) string {
+	if len(word) > maxName {
+		return ""
+	}
+	word = strings.ToLower(word)
+	best, bound := "", (len([]rune(word))+1)/3+1
+	for _, k := range known {
+		if distance := levenshtein.Distance(word, strings.ToLower(k), nil); distance < bound && word != "" {
+			best, bound = k, distance
+		}
+	}
+	if best != "" || len(word) < 3 {
+		return best
+	}
+	for _, k := range known {
+		lower := strings.ToLower(k)
+		if strings.HasPrefix(lower, word) || len(k) > 2 && strings.HasPrefix(word, lower) {
+			return k
+		}
+	}
+	return ""
+}
+
+// checkName reports a layer's name that Lambda would refuse.
+func (v value) checkName(name string) {
+	switch {
+	case name == "" || strings.ContainsFunc(name, notInName):
+		v.addf("letters, digits, - and _ are allowed", "%q is no name that Lambda accepts", short(name))
+	case len(name) > maxName:
+		v.addf("", "the name of %s has %d characters, Lambda allows %d", v.name, len(name), maxName)
+	}
+}
+
+func notInName(r rune) bool { return !strings.ContainsRune(nameCharacters, r) }
+
+// checkFileNames reports layers whose files would overwrite each other, on a
+// file system that does not tell upper from lower case.
+func (d *decoder) checkFileNames(layers []Layer) {
+	type owner struct {
+		name string
+		line int
+	}
+	taken := make(map[string]owner)
+	for _, l := range layers {
+		for _, name := range l.fileNames() {
+			lower := strings.ToLower(name)
+			if lower == indexName {
+				d.addf(l.Line, "choose another name", "the manifest of layer %s would be %s.json, the name of the index of all layers", l.Name, name)
+			}
+			if first, ok := taken[lower]; ok {
+				d.addf(l.Line, "choose another name", "layers %s and %s would both write %s.zip, the first on line %d",
+					first.name, l.Name, lower, first.line)
+				break
+			}
+			taken[lower] = owner{l.Name, l.Line}
+		}
+	}
+}
+
+// fileNames lists the names of all the layer's files, once each.
+func (l Layer) fileNames() []string {
+	if l.Universal {
+		return []string{l.Name}
+	}
+	var all []string
+	for _, r := range l.Runtimes {
+		for _, arch := range l.Architectures {
+			all = append(all, l.FileName(r, arch))
+		}
+	}
+	return all
+}
+
+// checkPath reports what no path may have.
+func (v value) checkPath(s string) bool {
+	switch {
+	case strings.ContainsFunc(s, unicode.IsControl):
+		v.addf("", "%s holds a control character", v.name)
+	case s == "~" || strings.HasPrefix(s, "~/"):
+		v.addf("write the folder out, or a path from the folder of the file", "%s begins with ~, which is not expanded", v.name)
+	case strings.Contains(s, `\`):
+		v.addf("write / between folders", `%s holds a \`, v.name)
+	default:
+		return true
+	}
+	return false
+}
+
+// projectPath reads a path that lies in the project.
+func (v value) projectPath() string {
+	s, ok := v.str()
+	if !ok || !v.checkPath(s) {
+		return ""
+	}
+	clean := path.Clean(s)
+	if path.IsAbs(clean) || !filepath.IsLocal(filepath.FromSlash(clean)) {
+		v.addf("give a path from the folder of the file, without a leading /", "%s leads out of the project: %s", v.name, short(s))
+		return ""
+	}
+	return clean
+}
+
+// layerPath reads a path that lies below the layer's root.
+func (v value) layerPath() string {
+	s, ok := v.str()
+	if !ok || !v.checkPath(s) {
+		return ""
+	}
+	clean := path.Clean(s)
+	if path.IsAbs(clean) || !filepath.IsLocal(filepath.FromSlash(clean)) || clean == "." {
+		v.addf("give a path below /opt, such as python/common", "%s is no place in the layer: %s", v.name, short(s))
+		return ""
+	}
+	return clean
+}
+
+// fileName reads the name of a file in the layer's folder.
+func (v value) fileName() string {
+	s, ok := v.str()
+	if !ok || !v.checkPath(s) {
+		return ""
+	}
+	if strings.Contains(s, "/") || s == "." || s == ".." {
+		v.addf("name a file in the layer's path, such as requirements.txt", "%s must be a file's name, not a path: %s", v.name, short(s))
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,279 @@
+package builder
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"gopkg.in/yaml.v3"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// Lambda's limits, in characters.
+const (
+	maxName        = 140
+	maxDescription = 256
+	maxLicenseInfo = 512
+)
+
+// engines are the values of the field engine.
+var engines = []string{"auto", "buildkit", "direct"}
+
+// configFile is the file's form: the configuration and what layers start from.
+type configFile struct {
+	Config
+	defaults Layer
+	layers   value // read last, since defaults may stand below them
+}
+
+// The tables of fields. doc/config.md describes each row.
+var (
+	fileFields = []field[configFile]{
+		{"defaults", func(v value, into *configFile) { mapping(v, defaultFields(), &into.defaults) }},
+		{"layers", func(v value, into *configFile) { into.layers = v }},
+		{"output", func(v value, into *configFile) { v.setPath(&into.Output) }},
+		{"cache", func(v value, into *configFile) { v.setPath(&into.Cache) }},
+		{"caBundle", func(v value, into *configFile) { v.setPath(&into.CABundle) }},
+		{"engine", func(v value, into *configFile) { into.Engine = v.engine() }},
+		{"builder", func(v value, into *configFile) { v.builder(&into.Builder) }},
+	}
+
+	layerFields = []field[Layer]{
+		{"path", func(v value, into *Layer) { into.Path = v.projectPath() }},
+		{"runtime", func(v value, into *Layer) { into.Runtimes = v.runtimes() }},
+		{"architectures", func(v value, into *Layer) { into.Architectures = v.architectures() }},
+		{"lockfile", func(v value, into *Layer) { into.LockFile = v.fileName() }},
+		{"groups", func(v value, into *Layer) { into.Groups = v.strs() }},
+		{"extras", func(v value, into *Layer) { into.Extras = v.strs() }},
+		{"exclude", func(v value, into *Layer) { into.Exclude = v.strs() }},
+		{"excludeFiles", func(v value, into *Layer) { into.ExcludeFiles = v.patterns() }},
+		{"include", func(v value, into *Layer) { into.Include = v.includes() }},
+		{"consoleScripts", func(v value, into *Layer) { into.ConsoleScripts = v.boolean() }},
+		{"universal", func(v value, into *Layer) { into.Universal = v.boolean() }},
+		{"description", func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
+		{"licenseInfo", func(v value, into *Layer) { into.LicenseInfo = v.text(maxLicenseInfo) }},
+	}
+
+	builderFields = []field[BuilderConfig]{
+		{"address", func(v value, into *BuilderConfig) { into.Address = v.address() }},
+		{"tls", func(v value, into *BuilderConfig) { v.tls(&into.TLS) }},
+	}
+
+	tlsFields = []field[TLSConfig]{
+		{"ca", func(v value, into *TLSConfig) { v.setPath(&into.CA) }},
+		{"cert", func(v value, into *TLSConfig) { v.setPath(&into.Cert) }},
+		{"key", func(v value, into *TLSConfig) { v.setPath(&into.Key) }},
+		{"serverName", func(v value, into *TLSConfig) { into.ServerName, _ = v.str() }},
+	}
+)
+
+// defaultFields are those of a layer that may have one value for all.
+func defaultFields() []field[Layer] {
+	return slices.DeleteFunc(slices.Clone(layerFields), func(f field[Layer]) bool { return f.name == "path" })
+}
+
+// parseConfig reads the configuration in data; root is the project's folder.
+func parseConfig(file, root string, data []byte) (*Config, error) {
+	d := &decoder{file: file, root: root, merging: make(map[*yaml.Node]bool)}
+	top := d.document(data)
+	if top == nil {
+		return nil, d.err()
+	}
+	read := configFile{Config: *newConfig(file, root)}
+	lines := mapping(value{d, "the file", top.Line, top}, fileFields, &read)
+	switch {
+	case read.layers.node != nil:
+		read.Layers = read.layers.readLayers(read.defaults)
+	case lines != nil:
+		d.addf(top.Line, "for example:\n\n"+ConfigExample, "layers is missing")
+	}
+	if len(d.errs) == 0 { // else a layer may lack what its files' names are made of
+		d.checkFileNames(read.Layers)
+	}
+	if len(d.errs) > 0 || d.tooMany {
+		return nil, d.err()
+	}
+	return &read.Config, nil
+}
+
+// readLayers reads the mapping of names to layers.
+func (v value) readLayers(defaults Layer) []Layer {
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("a mapping of names to layers")
+		return nil
+	}
+	entries := v.d.entries(v.node)
+	if len(v.node.Content) == 0 {
+		v.addf("for example:\n\n"+ConfigExample, "layers is empty")
+	}
+	var layers []Layer
+	for _, e := range entries {
+		layer := defaults
+		layer.Name, layer.Line = e.name, e.line
+		entry := value{v.d, "layer " + short(e.name), e.line, e.node}
+		entry.checkName(e.name)
+		lines := mapping(entry, layerFields, &layer)
+		if lines == nil {
+			continue
+		}
+		entry.checkRequired(lines, layer)
+		layers = append(layers, layer)
+	}
+	return layers
+}
+
+// checkRequired reports the fields that a layer lacks. Those that are there
+// and wrong were reported when they were read.
+func (v value) checkRequired(lines map[string]int, l Layer) {
+	if lines["path"] == 0 {
+		v.addf("name the folder of its lock file: path: services/api", "%s has no path", v.name)
+	}
+	if lines["runtime"] == 0 && l.Runtimes == nil {
+		v.addf("in the layer or in defaults: runtime: "+runtimes.Table()[0].Name, "%s has no runtime", v.name)
+	}
+	if lines["architectures"] == 0 && l.Architectures == nil {
+		v.addf("in the layer or in defaults: architectures: [x86_64], [arm64] or both", "%s has no architectures", v.name)
+	}
+}
+
+func (v value) runtimes() []runtimes.Info {
+	items := []value{v}
+	if v.node.Kind == yaml.SequenceNode {
+		items = v.items()
+		if len(v.node.Content) == 0 {
+			v.addf("", "runtime lists no runtime")
+		}
+	} else if !v.isString() {
+		v.wrong("a string or a list of strings")
+		items = nil
+	}
+	all := []runtimes.Info{}
+	for _, item := range items {
+		info, err := lookupRuntime(item.node.Value)
+		if err != nil {
+			item.add(err)
+			continue
+		}
+		all = append(all, info)
+	}
+	return all
+}
+
+func (v value) architectures() []runtimes.Arch {
+	if v.node.Kind == yaml.SequenceNode && len(v.node.Content) == 0 {
+		v.addf("", "architectures lists no architecture")
+	}
+	all := []runtimes.Arch{}
+	for _, item := range v.items() {
+		arch, err := lookupArch(item.node.Value)
+		if err != nil {
+			item.add(err)
+			continue
+		}
+		all = append(all, arch)
+	}
+	return all
+}
+
+// add reports a defect of the value, found by a function that knows no file.
+func (v value) add(err *runtimes.InputError) { v.addf(err.Hint, "%s", err.Problem) }
+
+func (v value) patterns() []string {
+	all := []string{}
+	for _, item := range v.items() {
+		pattern := item.node.Value
+		switch {
+		case !doublestar.ValidatePattern(pattern):
+			item.addf("*, **, ?, [a-z] and {a,b} are allowed", "bad pattern %q", pattern)
+		case strings.HasPrefix(pattern, "/") || slices.Contains(strings.Split(pattern, "/"), ".."):
+			item.addf("patterns are matched against paths inside the layer, such as python/requests/api.py",
+				"pattern %q can match nothing", pattern)
+		}
+		all = append(all, pattern)
+	}
+	return all
+}
+
+func (v value) includes() []Include {
+	all := []Include{}
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("a mapping of files in the project to places in the layer")
+		return all
+	}
+	lines := make(map[string]int)
+	for _, e := range v.d.entries(v.node) {
+		source := value{v.d, "include", e.line, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: e.name}}
+		place := value{v.d, "the place of " + e.name, e.line, e.node}
+		include := Include{From: source.projectPath(), To: place.layerPath()}
+		if first, ok := lines[include.To]; ok && include.To != "" {
+			place.addf("", "include puts two sources at %s, the first on line %d", include.To, first)
+		}
+		lines[include.To] = e.line
+		all = append(all, include)
+	}
+	slices.SortFunc(all, func(a, b Include) int { return cmp.Compare(a.To, b.To) })
+	return all
+}
+
+// text reads a string of at most limit characters.
+func (v value) text(limit int) string {
+	s, _ := v.str()
+	if n := utf8.RuneCountInString(s); n > limit {
+		v.addf("", "%s has %d characters, Lambda allows %d", v.name, n, limit)
+	}
+	return s
+}
+
+func (v value) engine() string {
+	s, ok := v.str()
+	if ok && !slices.Contains(engines, s) {
+		v.addf(hint(s, engines), "unknown engine %q", s)
+	}
+	return s
+}
+
+// builder reads an address, or a mapping that holds one.
+func (v value) builder(into *BuilderConfig) {
+	if v.isString() {
+		into.Address = v.address()
+		return
+	}
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("an address (a string) or a mapping")
+		return
+	}
+	mapping(v, builderFields, into)
+}
+
+func (v value) address() string {
+	s, ok := v.str()
+	if ok && !strings.Contains(s, "://") {
+		v.addf("for example unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234",
+			"%q is no address of BuildKit", s)
+	}
+	return s
+}
+
+func (v value) tls(into *TLSConfig) {
+	lines := mapping(v, tlsFields, into)
+	if lines != nil && (lines["cert"] == 0) != (lines["key"] == 0) {
+		v.addf("", "cert and key of tls are given together")
+	}
+}
+
+// setPath reads the path of a file or folder that may lie outside the
+// project.
+func (v value) setPath(into *string) {
+	s, ok := v.str()
+	if !ok || !v.checkPath(s) {
+		return
+	}
+	if !filepath.IsAbs(s) {
+		s = filepath.Join(v.d.root, filepath.FromSlash(s))
+	}
+	*into = filepath.Clean(s)
+}

@@ -1,0 +1,156 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/layerbuild/layerbuild/cache"
+)
+
+// delivery is what a run remembers of an output that it put in place, so that
+// the next one can leave it untouched.
+type delivery struct {
+	Key      string      `json:"key"`
+	Facts    string      `json:"facts"` // what else decides the manifest
+	Zip      cache.Stamp `json:"zip"`
+	Manifest string      `json:"manifest"` // SHA-256 of its bytes, hex
+}
+
+const deliveryKind = "delivery/1"
+
+// deliver puts an archive and its manifest into the output folder, unless
+// they are there.
+func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built, indexEntry, error) {
+	archive := archiveOf(res.id, got.entry, got.facts, res.zip)
+	built := Built{
+		TargetID: res.id,
+		File:     res.zip,
+		Manifest: res.manifest(),
+		Key:      res.key,
+		SHA256:   archive.SHA256,
+		Packages: got.facts.Packages,
+		ZipSize:  archive.Size,
+		Unzipped: got.facts.UnzippedSize,
+		Hit:      got.engine == "",
+		Engine:   got.engine,
+	}
+	entry := indexEntry{
+		Name:            res.id.Layer,
+		Description:     res.layer.Description,
+		LicenseInfo:     res.layer.LicenseInfo,
+		Runtimes:        res.id.Runtimes,
+		Architectures:   res.id.Arches,
+		Manifest:        filepath.Base(built.Manifest),
+		Key:             res.key,
+		ManifestArchive: archive,
+	}
+	facts, err := json.Marshal(entry)
+	if err != nil {
+		return built, entry, err
+	}
+	before := r.delivered(ctx, res)
+	zipInPlace := before.Key == res.key && stampIs(res.zip, before.Zip)
+	if zipInPlace && before.Facts == string(facts) && fileIs(built.Manifest, before.Manifest) {
+		return built, entry, nil
+	}
+
+	now := delivery{Key: res.key, Facts: string(facts), Zip: before.Zip}
+	if !zipInPlace {
+		built.Delivered = true
+		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
+			return built, entry, err
+		}
+	}
+	if now.Manifest, err = r.writeManifest(ctx, res, got); err != nil {
+		return built, entry, err
+	}
+	if data, err := json.Marshal(now); err == nil {
+		// Without this the next run delivers once more.
+		_ = r.Cache.PutValue(ctx, deliveryKind, res.zip, data)
+	}
+	return built, entry, nil
+}
+
+func (r *run) delivered(ctx context.Context, res *resolved) delivery {
+	var d delivery
+	if data, err := r.Cache.GetValue(ctx, deliveryKind, res.zip); err == nil {
+		_ = json.Unmarshal(data, &d) // a record that cannot be read is no record
+	}
+	return d
+}
+
+func stampIs(file string, want cache.Stamp) bool {
+	got, err := cache.StampOf(file)
+	return err == nil && got == want
+}
+
+func fileIs(file, sum string) bool {
+	data, err := os.ReadFile(file)
+	return err == nil && hexSum(data) == sum
+}
+
+func hexSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func (r *run) deliverZip(ctx context.Context, res *resolved, got *obtained) (cache.Stamp, error) {
+	var stamp cache.Stamp
+	var err error
+	if got.uncommitted != nil {
+		stamp, err = got.uncommitted.Deliver(ctx, res.zip)
+	} else {
+		stamp, err = r.Cache.Deliver(ctx, got.entry.Blobs[roleArchive], res.zip)
+	}
+	if err != nil {
+		return stamp, fmt.Errorf("deliver %s: %w", res.zip, err)
+	}
+	return stamp, nil
+}
+
+func (r *run) writeManifest(ctx context.Context, res *resolved, got *obtained) (sum string, err error) {
+	input := got.input
+	if input == nil {
+		f, err := r.Cache.OpenBlob(ctx, got.entry.Blobs[roleKeyInput])
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		if input, err = io.ReadAll(f); err != nil {
+			return "", err
+		}
+	}
+	packages, err := packagesOf(input)
+	if err != nil {
+		return "", err
+	}
+	data, err := encodeJSON(newManifest(res.target, got.entry, got.facts, packages))
+	if err != nil {
+		return "", err
+	}
+	err = updateFile(res.manifest(), func([]byte) ([]byte, error) { return data, nil })
+	return hexSum(data), err
+}
+
+// updateFile replaces a file as a whole, unless its content is what it should
+// be.
+func updateFile(file string, content func(old []byte) ([]byte, error)) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	data, err := content(old)
+	if err != nil || (old != nil && bytes.Equal(old, data)) {
+		return err
+	}
+	return cache.WriteFile(file, data)
+}

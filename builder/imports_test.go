@@ -1,0 +1,86 @@
+package builder_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/layerbuild/layerbuild/"
+
+// mayImport is the design's import rule: which packages of ours a package may
+// import, by prefix of the import path below the module. Tests are free.
+var mayImport = map[string][]string{
+	"runtimes":              {},
+	"runtimes/python":       {"runtimes", "runtimes/python/pep", "runtimes/python/wheel"},
+	"runtimes/python/pep":   {"runtimes"},
+	"runtimes/python/wheel": {},
+	"zipper":                {},
+	"cache":                 {"cache/disk"},
+	"cache/disk":            {},
+	"cache/cachetest":       {"cache"},
+	"builder":               {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
+	"builder/tree":          {"runtimes"},
+	"builder/check":         {"runtimes"},
+	"builder/direct":        {"runtimes", "runtimes/python/wheel"},
+	"builder/buildkit":      {"runtimes"},
+	"cmd/layerbuild":        {"builder", "builder/check", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "zipper", "cache"},
+}
+
+// onlyIn says which package of ours alone may import a module.
+var onlyIn = map[string]string{
+	"github.com/moby/buildkit":      "builder/buildkit",
+	"github.com/google/osv-scalibr": "builder/direct",
+	"github.com/klauspost/compress": "zipper builder/direct",
+	"github.com/spf13/cobra":        "cmd/layerbuild",
+	"github.com/pelletier/go-toml":  "runtimes/python",
+	"github.com/bmatcuk/doublestar": "runtimes builder",
+	"github.com/vbauerster/mpb":     "cmd/layerbuild",
+	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel",
+	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
+	"github.com/cenkalti/backoff":   "builder/direct",
+	"golang.org/x/net":              "builder/direct builder/buildkit",
+	"gopkg.in/yaml.v3":              "builder",
+	"github.com/gofrs/flock":        "cache/disk",
+	"github.com/docker/cli/cli":     "builder/buildkit",
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], module)
+		allowed, known := mayImport[pkg]
+		if !known {
+			t.Errorf("package %s is not in the design: add it to mayImport and doc/design.md, or move it", pkg)
+			continue
+		}
+		seen++
+		for _, imported := range fields[1:] {
+			if ours, ok := strings.CutPrefix(imported, module); ok && !contains(allowed, ours) {
+				t.Errorf("%s must not import %s", pkg, ours)
+			}
+			for prefix, owners := range onlyIn {
+				if (imported == prefix || strings.HasPrefix(imported, prefix+"/")) && !contains(strings.Fields(owners), pkg) {
+					t.Errorf("%s imports %s, which belongs to %s", pkg, imported, owners)
+				}
+			}
+		}
+	}
+	if seen != len(mayImport) {
+		t.Errorf("found %d packages, the design has %d", seen, len(mayImport))
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, item := range list {
+		if item == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,156 @@
+package builder
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/cache"
+)
+
+// Manifest is the JSON beside an archive: what a deploy tool and a reviewer
+// need to know of it. It holds no dates and no paths, so equal layers have
+// equal manifests.
+type Manifest struct {
+	Format        int               `json:"format"` // 1
+	Name          string            `json:"name"`
+	Description   string            `json:"description,omitempty"`
+	LicenseInfo   string            `json:"licenseInfo,omitempty"`
+	Runtimes      []string          `json:"compatibleRuntimes"`
+	Architectures []string          `json:"compatibleArchitectures"`
+	Key           string            `json:"key"`
+	Archive       ManifestArchive   `json:"archive"`
+	Packages      []ManifestPackage `json:"packages"`
+}
+
+// ManifestArchive describes the zip.
+type ManifestArchive struct {
+	File         string `json:"file"`         // name, beside the manifest
+	SHA256       string `json:"sha256"`       // hex
+	SHA256Base64 string `json:"sha256Base64"` // as Lambda reports it: CodeSha256
+	Size         int64  `json:"size"`         // bytes
+	UnzippedSize int64  `json:"unzippedSize"` // bytes, what counts against Lambda's limit
+	Files        int    `json:"files"`
+}
+
+// ManifestPackage is one installed package.
+type ManifestPackage struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	File    string `json:"file"`
+	SHA256  string `json:"sha256"` // of the distribution file, hex
+}
+
+// entryFacts is what a cache entry says beyond its blobs.
+type entryFacts struct {
+	UnzippedSize int64 `json:"unzippedSize"`
+	Files        int   `json:"files"`
+	Packages     int   `json:"packages"`
+}
+
+// The blobs of an entry.
+const (
+	roleArchive  = "archive"
+	roleKeyInput = "keyinput"
+	roleFiles    = "files"
+)
+
+// archiveOf describes an entry's archive as the manifest and the index do.
+func archiveOf(id TargetID, entry cache.Entry, facts entryFacts, zip string) ManifestArchive {
+	blob := entry.Blobs[roleArchive]
+	return ManifestArchive{
+		File:         filepath.Base(zip),
+		SHA256:       blob.SHA256.String(),
+		SHA256Base64: base64.StdEncoding.EncodeToString(blob.SHA256[:]),
+		Size:         blob.Size,
+		UnzippedSize: facts.UnzippedSize,
+		Files:        facts.Files,
+	}
+}
+
+func newManifest(t target, entry cache.Entry, facts entryFacts, packages []keyedPackage) Manifest {
+	m := Manifest{
+		Format:        1,
+		Name:          t.id.Layer,
+		Description:   t.layer.Description,
+		LicenseInfo:   t.layer.LicenseInfo,
+		Runtimes:      t.id.Runtimes,
+		Architectures: t.id.Arches,
+		Key:           entry.Key.String(),
+		Archive:       archiveOf(t.id, entry, facts, t.zip),
+		Packages:      make([]ManifestPackage, len(packages)),
+	}
+	for i, p := range packages {
+		m.Packages[i] = ManifestPackage(p)
+	}
+	return m
+}
+
+// indexEntry is one archive in layers.json.
+type indexEntry struct {
+	Name          string   `json:"name"`
+	Description   string   `json:"description,omitempty"`
+	LicenseInfo   string   `json:"licenseInfo,omitempty"`
+	Runtimes      []string `json:"compatibleRuntimes"`
+	Architectures []string `json:"compatibleArchitectures"`
+	Manifest      string   `json:"manifest"` // name, beside the index
+	Key           string   `json:"key"`
+	ManifestArchive
+}
+
+type indexDocument struct {
+	Format int          `json:"format"` // 1
+	Layers []indexEntry `json:"layers"`
+}
+
+// indexFile lists all archives of an output folder.
+const indexFile = "layers.json"
+
+// mergeIndex returns layers.json after a run: what was built now, and, where
+// the run was for some layers only, what the configuration still has of the
+// rest.
+func mergeIndex(old []byte, built []indexEntry, expected map[string]bool) ([]byte, error) {
+	merged := make(map[string]indexEntry)
+	var before indexDocument
+	if json.Unmarshal(old, &before) == nil && before.Format == 1 {
+		for _, e := range before.Layers {
+			if expected[e.File] {
+				merged[e.File] = e
+			}
+		}
+	}
+	for _, e := range built {
+		merged[e.File] = e
+	}
+	doc := indexDocument{Format: 1, Layers: make([]indexEntry, 0, len(merged))}
+	for _, e := range merged {
+		doc.Layers = append(doc.Layers, e)
+	}
+	slices.SortFunc(doc.Layers, func(a, b indexEntry) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File))
+	})
+	return encodeJSON(doc)
+}
+
+// encodeJSON is the form of every JSON file for people: two spaces, no HTML
+// escapes, a final newline.
+func encodeJSON(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return buf.Bytes(), err
+}
+
+// keyDigest turns a key in hex into the cache's form.
+func keyDigest(key string) (cache.Digest, error) {
+	var d cache.Digest
+	_, err := hex.Decode(d[:], []byte(key))
+	return d, err
+}

@@ -1,0 +1,193 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/builder/tree"
+	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/zipper"
+)
+
+// build makes the archive of a resolved target and stores it under its key.
+func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
+	name, why, err := r.chooseEngine(res.recipe)
+	if err != nil {
+		return nil, err
+	}
+	r.report(Event{Target: res.id, Kind: Started, Text: name})
+	if r.opts.Engine == engineAuto && name == engineDirect {
+		r.note(TargetID{}, why+": using the direct engine, which gives the same bytes (for containers, start BuildKit and set --builder)")
+	}
+	engine, err := r.engine(ctx, res, name)
+	if err != nil {
+		return nil, err
+	}
+	t, spool, err := r.install(ctx, engine, res)
+	if err != nil {
+		return nil, err
+	}
+	defer spool.Close()
+	if err := r.finish(res, t); err != nil {
+		return nil, err
+	}
+	got, err := r.store(ctx, res, key, t)
+	if err != nil {
+		return nil, err
+	}
+	got.engine = name
+	return got, nil
+}
+
+// install runs the engine and reads what it yields.
+func (r *run) install(ctx context.Context, engine Engine, res *resolved) (t runtimes.Tree, spool *tree.Spool, err error) {
+	pr, pw := io.Pipe()
+	g, gctx := errgroup.WithContext(ctx)
+	var installErr error
+	g.Go(func() error {
+		installErr = engine.Install(gctx, *res.recipe, pw, r.progress(res.id))
+		pw.CloseWithError(installErr)
+		return installErr
+	})
+	g.Go(func() (err error) {
+		t, spool, err = tree.ReadTar(ctx, pr, "")
+		pr.CloseWithError(err) // a reader that gave up must not hold up the engine
+		return err
+	})
+	err = g.Wait()
+	if installErr != nil && !errors.Is(installErr, io.ErrClosedPipe) && ctx.Err() == nil {
+		err = installErr // the cause, not what the reader made of it
+	}
+	if err != nil && spool != nil {
+		spool.Close()
+		spool = nil
+	}
+	return t, spool, err
+}
+
+func (r *run) progress(id TargetID) runtimes.Progress {
+	return func(u runtimes.Update) { r.report(Event{Target: id, Kind: Progressed, Update: u}) }
+}
+
+// finish turns an installed tree into the layer's and checks it.
+func (r *run) finish(res *resolved, t runtimes.Tree) error {
+	plugin, err := r.plugin(res.combos[0].Runtime.Family)
+	if err != nil {
+		return err
+	}
+	notes, err := plugin.Normalise(*res.recipe, t)
+	if err != nil {
+		return err
+	}
+	for _, text := range notes {
+		r.warn(res.id, text)
+	}
+	if err := addTo(t, res.include); err != nil {
+		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err}
+	}
+	if err := check.Tree(t, UnzippedLimit); err != nil {
+		return fmt.Errorf("%s: %w", res.id, err)
+	}
+	return nil
+}
+
+// store zips a tree into the cache, reads the archive back, and writes the
+// entry last.
+func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runtimes.Tree) (*obtained, error) {
+	w, err := r.Cache.NewBlob()
+	if err != nil {
+		return nil, fmt.Errorf("store the archive: %w", err)
+	}
+	info, err := r.zip(ctx, res.id, w, t)
+	if err != nil {
+		w.Abort()
+		return nil, fmt.Errorf("zip %s: %w", res.id, err)
+	}
+	facts := entryFacts{UnzippedSize: info.Unzipped, Files: len(info.Entries), Packages: len(res.recipe.Packages)}
+	data, err := json.Marshal(facts)
+	if err != nil {
+		w.Abort()
+		return nil, err
+	}
+	got := &obtained{facts: facts, input: res.input}
+	got.entry = cache.Entry{Key: key, Data: data, Blobs: map[string]cache.Blob{roleArchive: w.Blob()}}
+	if err := r.commit(ctx, w, got, info); err != nil {
+		if ctx.Err() != nil {
+			w.Abort()
+			return nil, err
+		}
+		r.warn(res.id, fmt.Sprintf("the cache cannot keep this layer: %v", err))
+		got.uncommitted = w
+	}
+	return got, nil
+}
+
+// zip writes the archive, then reads it back with another inflater.
+func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runtimes.Tree) (zipper.Info, error) {
+	total := t.Size()
+	entries := make([]zipper.Entry, 0, len(t))
+	for name, f := range t {
+		entries = append(entries, zipper.Entry{Name: name, Mode: f.Mode, Size: f.Size, Link: f.Link, Open: f.Open})
+	}
+	opts := zipper.Options{Workers: r.opts.Jobs}
+	opts.Progress = func(done int64) {
+		r.progress(id)(runtimes.Update{Phase: "zip", Done: done, Total: total})
+	}
+	info, err := zipper.Write(ctx, w, entries, opts)
+	if err != nil {
+		return info, err
+	}
+	for _, e := range info.Entries {
+		if f := t[e.Name]; f.Mode&fs.ModeSymlink == 0 && e.SHA256 != f.SHA256 {
+			return info, fmt.Errorf("%s changed during the build", e.Name)
+		}
+	}
+	r.progress(id)(runtimes.Update{Phase: "verify"})
+	opts.Progress = nil
+	return info, zipper.Verify(ctx, w, w.Size(), info, opts)
+}
+
+// listedFile is a line of the file list blob.
+type listedFile struct {
+	Path   string `json:"path"`
+	Mode   string `json:"mode"` // "0644", "0755" or "link"
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // of the content; of a link, its target
+}
+
+func (r *run) commit(ctx context.Context, w *cache.BlobWriter, got *obtained, info zipper.Info) error {
+	var list strings.Builder
+	lines := json.NewEncoder(&list)
+	lines.SetEscapeHTML(false)
+	for _, e := range info.Entries {
+		mode := fmt.Sprintf("%#o", e.Mode.Perm())
+		if e.Mode&fs.ModeSymlink != 0 {
+			mode = "link"
+		}
+		if err := lines.Encode(listedFile{e.Name, mode, e.Size, hex.EncodeToString(e.SHA256[:])}); err != nil {
+			return err
+		}
+	}
+	var err error
+	if got.entry.Blobs[roleFiles], err = r.Cache.PutBlob(ctx, strings.NewReader(list.String())); err != nil {
+		return err
+	}
+	if got.entry.Blobs[roleKeyInput], err = r.Cache.PutBlob(ctx, bytes.NewReader(got.input)); err != nil {
+		return err
+	}
+	if _, err := w.Commit(); err != nil {
+		return err
+	}
+	return r.Cache.Store(ctx, got.entry)
+}

@@ -1,0 +1,110 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// Plan says what Build would do with the same options, and why. It asks
+// BuildKit whether it is there, and may ask the package index to complete a
+// lock file, but builds and writes nothing outside the cache.
+func (b *Builder) Plan(ctx context.Context, opts Options) (*Plan, error) {
+	r, err := b.newRun(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	all, err := r.resolveAll(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Config: b.Config.File, Targets: make([]PlannedTarget, 0, len(all))}
+	first := make(map[string]*TargetID)
+	for _, res := range all {
+		p := r.plan(ctx, res)
+		if res.key != "" {
+			if p.SameAs = first[res.key]; p.SameAs == nil {
+				first[res.key] = &res.id
+			}
+		}
+		plan.Targets = append(plan.Targets, p)
+	}
+	return plan, ctx.Err()
+}
+
+func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
+	p := PlannedTarget{
+		TargetID: res.id,
+		LockFile: res.lockFile,
+		Notes:    res.notes,
+		Prebuilt: res.key != "",
+		Key:      res.key,
+		Output:   res.zip,
+	}
+	for _, pkg := range res.recipe.Packages {
+		p.Packages = append(p.Packages, PlannedPackage{pkg.Name, pkg.Version, pkg.File.Name, pkg.File.SHA256, pkg.Missing})
+	}
+	if !p.Prebuilt {
+		p.EngineWhy = "packages must be compiled, which is not built yet: " + packageNames(res.recipe.Missing())
+		return p
+	}
+	name, why, err := r.chooseEngine(res.recipe)
+	p.Engine, p.EngineWhy = name, why
+	if err != nil {
+		p.EngineWhy = err.Error()
+	}
+	if name == engineBuildKit {
+		p.Image = imageOf(res.recipe)
+	}
+	p.Hit, p.MissWhy = r.wouldHit(ctx, res.key)
+	return p
+}
+
+func (r *run) wouldHit(ctx context.Context, key string) (hit bool, why string) {
+	if r.opts.NoCache {
+		return false, "--no-cache"
+	}
+	digest, err := keyDigest(key)
+	if err != nil {
+		return false, err.Error()
+	}
+	got, err := r.lookup(ctx, digest)
+	if err == nil {
+		err = r.Cache.Check(ctx, got.entry, roleArchive)
+	}
+	if err == nil {
+		return true, ""
+	}
+	if miss := (*cache.MissError)(nil); errors.As(err, &miss) {
+		if errors.Is(miss.Reason, fs.ErrNotExist) {
+			return false, "never built with this cache"
+		}
+		return false, miss.Reason.Error()
+	}
+	return false, err.Error()
+}
+
+// imageOf is the image of a recipe, with its digest where that is known.
+func imageOf(recipe *runtimes.Recipe) string {
+	if recipe.Container != nil {
+		return recipe.Container.Image
+	}
+	for _, need := range recipe.Needs {
+		if need.Image != "" {
+			return need.Image
+		}
+	}
+	return ""
+}
+
+func packageNames(packages []runtimes.Package) string {
+	var all []string
+	for _, p := range packages {
+		all = append(all, p.Name)
+	}
+	return strings.Join(all, ", ")
+}

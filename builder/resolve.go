@@ -1,0 +1,300 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// run is one call of Build or Plan.
+type run struct {
+	*Builder
+	opts    Options
+	output  string
+	project fs.FS
+	program cache.Stamp
+	lock    *lockFile
+	all     []target // of the configuration
+	chosen  []target // of them, those asked for
+	ping    func() error
+}
+
+func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
+	if opts.Jobs <= 0 {
+		opts.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if opts.Engine == "" {
+		opts.Engine = b.Config.Engine
+	}
+	r := &run{Builder: b, opts: opts, output: b.Config.Output, project: os.DirFS(b.Config.Root)}
+	if opts.Output != "" {
+		output, err := filepath.Abs(opts.Output)
+		if err != nil {
+			return nil, err
+		}
+		r.output = output
+	}
+	var err error
+	if r.program, err = programStamp(); err != nil {
+		return nil, err
+	}
+	if r.lock, err = openLockFile(b.Config.Root); err != nil {
+		return nil, err
+	}
+	r.all = expand(b.Config, r.output, b.Indexes)
+	if r.chosen, err = choose(r.all, opts); err != nil {
+		return nil, err
+	}
+	r.ping = sync.OnceValue(func() error { return b.Containers.Ping(ctx) })
+	return r, nil
+}
+
+// resolved is a target whose key is known.
+type resolved struct {
+	target
+	key      string
+	include  runtimes.Tree
+	lockFile string
+	packages int
+	notes    []string
+
+	// What a memo leaves out; see run.complete.
+	recipe *runtimes.Recipe
+	input  []byte // what the key hashes
+}
+
+// resolveAll finds the key of each chosen target, or says of each why not.
+func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
+	out := make([]*resolved, len(r.chosen))
+	errs := make([]error, len(r.chosen))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, t := range r.chosen {
+		g.Go(func() error {
+			out[i], errs[i] = r.resolve(ctx, t, memos)
+			return nil
+		})
+	}
+	g.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return out, joinDistinct(errs)
+}
+
+// joinDistinct joins errors, each text once: the targets of a layer share
+// their lock file's defects.
+func joinDistinct(errs []error) error {
+	var texts []string
+	return errors.Join(slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
+		if err == nil || slices.Contains(texts, err.Error()) {
+			return true
+		}
+		texts = append(texts, err.Error())
+		return false
+	})...)
+}
+
+func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, error) {
+	include, err := readIncludes(r.Config, t.layer)
+	if err != nil {
+		return nil, err
+	}
+	res := &resolved{target: t, include: include}
+	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include))
+	if err != nil {
+		return nil, err
+	}
+	if memos {
+		if m, ok := recallMemo(ctx, r.Cache, memoKey, r.project); ok {
+			res.key, res.lockFile, res.packages, res.notes = m.Key, m.LockFile, m.Packages, m.Notes
+			return res, nil
+		}
+	}
+	reads := newRecorder(r.project)
+	if err := r.complete(ctx, res, reads); err != nil {
+		return nil, err
+	}
+	if res.key != "" && !reads.failed {
+		m := memo{reads.reads, res.key, res.lockFile, res.packages, res.notes}
+		if data, err := json.Marshal(m); err == nil {
+			// A memo that cannot be kept costs the next run a parse.
+			_ = r.Cache.PutValue(ctx, memoKind, memoKey, data)
+		}
+	}
+	return res, nil
+}
+
+// complete reads the lock file, whatever a memo said, and sets the recipe. A
+// set that must be compiled has no key yet: res.key stays empty.
+func (r *run) complete(ctx context.Context, res *resolved, project fs.FS) error {
+	if res.recipe != nil {
+		return nil
+	}
+	recipe, err := r.recipe(ctx, project, res.combos[0])
+	if err != nil {
+		return err
+	}
+	for _, other := range res.combos[1:] {
+		if err := r.mustEqual(ctx, project, res.target, recipe, other); err != nil {
+			return err
+		}
+	}
+	res.recipe = &recipe
+	res.lockFile, res.packages, res.notes = recipe.LockFile, len(recipe.Packages), recipe.Notes
+	if len(recipe.Missing()) > 0 {
+		return nil
+	}
+	res.key, res.input, err = layoutKey(recipe, res.include)
+	return err
+}
+
+// mustEqual demands that a universal layer installs the same files for
+// another runtime or architecture.
+func (r *run) mustEqual(ctx context.Context, project fs.FS, t target, first runtimes.Recipe, other runtimes.Target) error {
+	recipe, err := r.recipe(ctx, project, other)
+	if err != nil {
+		return err
+	}
+	problem := func(format string, args ...any) error {
+		return &runtimes.InputError{
+			File: r.Config.File, Line: t.layer.Line,
+			Problem: fmt.Sprintf("layer %s cannot be universal: ", t.layer.Name) + fmt.Sprintf(format, args...),
+			Hint:    "one archive serves several runtimes and architectures only where each package has one file for all; drop universal: true",
+		}
+	}
+	where := fmt.Sprintf("for %s on %s", other.Runtime.Name, other.Arch)
+	if first.Interpreter != recipe.Interpreter {
+		return problem("consoleScripts need one interpreter, and %s it is %s", where, recipe.Interpreter)
+	}
+	files := make(map[string]runtimes.Package)
+	for _, p := range first.Packages {
+		files[p.Name] = p
+	}
+	for _, p := range recipe.Packages {
+		q, ok := files[p.Name]
+		switch {
+		case !ok:
+			return problem("%s is installed only %s", p.Name, where)
+		case q.File.SHA256 != p.File.SHA256 || q.Missing != p.Missing:
+			return problem("%s is %s %s, and %s elsewhere", p.Name, fileOrVersion(p), where, fileOrVersion(q))
+		}
+		delete(files, p.Name)
+	}
+	for name := range files {
+		return problem("%s is not installed %s", name, where)
+	}
+	return nil
+}
+
+func fileOrVersion(p runtimes.Package) string {
+	if p.Missing != "" {
+		return p.Version + " without a prebuilt file"
+	}
+	return p.File.Name
+}
+
+// recipe asks the plugin, completing what the lock file leaves out.
+func (r *run) recipe(ctx context.Context, project fs.FS, t runtimes.Target) (runtimes.Recipe, error) {
+	plugin, err := r.plugin(t.Runtime.Family)
+	if err != nil {
+		return runtimes.Recipe{}, err
+	}
+	t.Pins = r.lock.current()
+	recipe, err := plugin.Recipe(project, t)
+	var incomplete *runtimes.Incomplete
+	if errors.As(err, &incomplete) {
+		if t.Files, err = r.answer(ctx, incomplete); err != nil {
+			return runtimes.Recipe{}, err
+		}
+		recipe, err = plugin.Recipe(project, t)
+	}
+	return recipe, err
+}
+
+func (r *run) plugin(family string) (runtimes.Runtime, error) {
+	for _, p := range r.Runtimes {
+		if p.Name() == family {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("no plugin for %s", family)
+}
+
+const filesKind = "files/1"
+
+// answer finds the files that a lock file names only by hash: in the cache,
+// or, at the first sight of such a lock, in the package index.
+func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete) (map[string][]runtimes.File, error) {
+	answers := make(map[string][]runtimes.File)
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8) // polite to the index, and enough to hide its latency
+	for _, q := range incomplete.Requests {
+		g.Go(func() error {
+			files, err := r.files(ctx, q)
+			if err != nil {
+				return fmt.Errorf("find the files of %s %s, which %s locks: %w", q.Name, q.Version, incomplete.LockFile, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers[q.Key()] = files
+			return nil
+		})
+	}
+	return answers, g.Wait()
+}
+
+func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
+	if data, err := r.Cache.GetValue(ctx, filesKind, q.Key()); err == nil {
+		var files []runtimes.File
+		if json.Unmarshal(data, &files) == nil {
+			return files, nil
+		}
+	}
+	files, err := r.Index.Files(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if data, err := json.Marshal(files); err == nil {
+		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {
+			r.warn(TargetID{}, fmt.Sprintf("the index's answer cannot be kept: %v", err))
+		}
+	}
+	return files, nil
+}
+
+func (r *run) report(e Event) {
+	if r.Report != nil {
+		r.Report(e)
+	}
+}
+
+func (r *run) note(id TargetID, text string) { r.report(Event{Target: id, Kind: Noted, Text: text}) }
+func (r *run) warn(id TargetID, text string) { r.report(Event{Target: id, Kind: Warned, Text: text}) }
+
+// mustCompile explains a set that cannot be built without compiling.
+func mustCompile(id TargetID, lockFile string, missing []runtimes.Package) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: no prebuilt file fits", id)
+	for _, p := range missing {
+		fmt.Fprintf(&b, "\n  %s %s: %s", p.Name, p.Version, p.Missing)
+	}
+	return &runtimes.InputError{
+		File: lockFile, Problem: b.String(),
+		Hint: "lock a version that has a wheel for this runtime, or use a newer runtime; compiling from source is not built yet",
+	}
+}

@@ -1,0 +1,120 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// A Report is what Verify found.
+type Report struct {
+	Entries int      `json:"entries"`
+	Values  int      `json:"values"`
+	Blobs   int      `json:"blobs"`
+	Bytes   int64    `json:"bytes"`  // of the blobs
+	Others  int      `json:"others"` // of another format version, left alone
+	Defects []Defect `json:"defects"`
+}
+
+// A Defect is one thing that was not what it says it is.
+type Defect struct {
+	Name   string `json:"name"` // "ac/<hex>" or "cas/<hex>"
+	Reason string `json:"reason"`
+}
+
+// Verify hashes every blob, whatever its stamp, and reads every entry and
+// value. What is defective is moved aside, so that a second Verify finds it
+// no more. The error is for what kept it from looking.
+func (c *Cache) Verify(ctx context.Context) (Report, error) {
+	var r Report
+	for name, err := range c.local.Names("cas") {
+		if err != nil {
+			return r, err
+		}
+		if err := r.add(name, c.verifyBlob(ctx, name, &r)); err != nil {
+			return r, err
+		}
+	}
+	for name, err := range c.local.Names("ac") {
+		if err != nil {
+			return r, err
+		}
+		if err := r.add(name, c.verifySealed(ctx, name, &r)); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// add counts the outcome of one name, unless it ends all.
+func (r *Report) add(name string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, os.ErrNotExist): // or gone since it was listed
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, errVersion):
+		r.Others++
+		return nil
+	}
+	r.Defects = append(r.Defects, Defect{name, err.Error()})
+	return nil
+}
+
+func (c *Cache) verifyBlob(ctx context.Context, name string, r *Report) error {
+	sum, err := ParseDigest(name[len("cas/"):])
+	if err != nil {
+		return err
+	}
+	f, err := c.local.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	before, err := stampOfFile(f)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	got, err := hashFile(ctx, f)
+	if err != nil {
+		return err
+	}
+	r.Blobs++
+	r.Bytes += got.Size
+	return c.checked(Blob{sum, -1}, f, got, before, began)
+}
+
+func (c *Cache) verifySealed(ctx context.Context, name string, r *Report) error {
+	key, err := ParseDigest(name[len("ac/"):])
+	if err != nil {
+		return err
+	}
+	return c.readSealed(ctx, name, maxValue, func(data []byte) error {
+		kind, payload, err := unseal(data)
+		if err != nil {
+			return err
+		}
+		if kind == kindValue {
+			r.Values++
+			return verifyValue(name, payload)
+		}
+		e, err := decodeEntry(key, data)
+		if err != nil {
+			return err
+		}
+		r.Entries++
+		for role, b := range e.Blobs {
+			size, err := c.local.Stat(ctx, b.name())
+			if err != nil {
+				return fmt.Errorf("lacks its blob %q: %v", role, err)
+			}
+			if size != b.Size {
+				return fmt.Errorf("gives blob %q %d bytes; it has %d", role, b.Size, size)
+			}
+		}
+		return nil
+	})
+}

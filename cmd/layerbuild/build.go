@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/layerbuild/layerbuild/builder"
+)
+
+func newBuild(ui *ui) *cobra.Command {
+	var sel selection
+	cmd := &cobra.Command{
+		Use:   "build [LAYER… | PATH]",
+		Short: "Build layers and put them into the output folder",
+		Long: `Build makes the layers of layerbuild.yaml, or those that are named, and puts
+each archive and its manifest into the output folder. What was built before
+from the same locked packages comes from the cache.
+
+Where no layerbuild.yaml is found, PATH is a folder with a lock file, or the
+lock file itself, and --runtime and --arch say what to build it for.`,
+		Example: `  layerbuild build                        every layer, for all its targets
+  layerbuild build api worker --arch arm64
+  layerbuild build services/api --runtime python3.13 --arch x86_64,arm64
+  layerbuild build --locked --json        in CI`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, opts, err := sel.resolve(args)
+			if err != nil {
+				return err
+			}
+			show := newProgress(ui)
+			defer show.close()
+			b, closeBuilder, err := sel.newBuilder(config, show.report)
+			if err != nil {
+				return err
+			}
+			defer closeBuilder()
+			result, err := b.Build(cmd.Context(), opts)
+			show.close()
+			if err != nil {
+				return err
+			}
+			return ui.printResult(result, sel.json)
+		},
+	}
+	sel.addFlags(cmd)
+	return cmd
+}
+
+// printResult prints what was built, as JSON or as a table.
+func (ui *ui) printResult(result *builder.Result, asJSON bool) error {
+	if asJSON {
+		return ui.printJSON(result)
+	}
+	if ui.quiet {
+		return nil
+	}
+	return writeResult(ui.stdout, result, ui.colour)
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/builder/buildkit"
+	"github.com/layerbuild/layerbuild/builder/direct"
+	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python"
+)
+
+// systemBuildKit is where a buildkitd listens that nobody configured.
+const systemBuildKit = "/run/buildkit/buildkitd.sock"
+
+// connect gives a builder its plugins and engines.
+func (s *selection) connect(b *builder.Builder) error {
+	caBundle, err := findCABundle(b.Config)
+	if err != nil {
+		return err
+	}
+	client, err := direct.NewClient(caBundle)
+	if err != nil {
+		return &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
+	}
+	b.Runtimes = []runtimes.Runtime{python.Runtime{}}
+	b.Index = &direct.Index{Client: client}
+	b.Indexes = indexes()
+	b.Direct = &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
+	if address := s.builderAddress(b.Config); address != "" {
+		tls := b.Config.Builder.TLS
+		b.Containers = container{&buildkit.Engine{
+			Address:  address,
+			TLS:      buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+			CABundle: caBundle,
+			NoCache:  s.noCache,
+		}}
+	}
+	return nil
+}
+
+// container is the BuildKit engine as the builder wants to see it.
+type container struct{ *buildkit.Engine }
+
+func (c container) Ping(ctx context.Context) error {
+	_, err := c.Engine.Ping(ctx)
+	return err
+}
+
+// builderAddress is where BuildKit is, or "": the flag wins, then the
+// environment, then the configuration, then the system's own.
+func (s *selection) builderAddress(config *builder.Config) string {
+	address := cmp.Or(s.builder, os.Getenv("BUILDKIT_HOST"), config.Builder.Address)
+	if address == "" && runtime.GOOS == "linux" {
+		if _, err := os.Stat(systemBuildKit); err == nil {
+			return "unix://" + systemBuildKit
+		}
+	}
+	return address
+}
+
+// findCABundle is the file with the certificate authorities that the user's
+// network needs, or "": the configuration wins, then the variable that most
+// tools obey.
+func findCABundle(config *builder.Config) (string, error) {
+	file := cmp.Or(config.CABundle, os.Getenv("SSL_CERT_FILE"))
+	if file == "" {
+		return "", nil
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if config.CABundle == "" {
+			return "", nil // what other tools ignore, too
+		}
+		return "", &runtimes.InputError{File: config.File, Problem: "caBundle: there is no file " + file}
+	}
+	return file, nil
+}
+
+// indexes are the package indexes that the user's environment names for pip
+// and uv, the preferred one first. None means: those that the lock file
+// names, else the ecosystem's own.
+func indexes() []string {
+	first := cmp.Or(os.Getenv("UV_DEFAULT_INDEX"), os.Getenv("UV_INDEX_URL"), os.Getenv("PIP_INDEX_URL"))
+	if first == "" {
+		return nil
+	}
+	all := []string{first}
+	for _, variable := range []string{"UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"} {
+		for _, address := range strings.Fields(os.Getenv(variable)) {
+			// uv's form may name the index: name=address.
+			if name, rest, ok := strings.Cut(address, "="); ok && !strings.Contains(name, "/") {
+				address = rest
+			}
+			all = append(all, address)
+		}
+	}
+	return all
+}

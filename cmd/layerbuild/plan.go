@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layerbuild/layerbuild/builder"
+)
+
+func newPlan(ui *ui) *cobra.Command {
+	var sel selection
+	cmd := &cobra.Command{
+		Use:   "plan [LAYER… | PATH]",
+		Short: "Show what build would do, and why",
+		Long: `Plan reads the configuration and the lock files as build does and shows for
+each target the packages with their files, whether one of them would have to
+be compiled, the engine, the key, and whether the cache has the layer. It
+builds nothing.`,
+		Example: `  layerbuild plan
+  layerbuild plan api --arch arm64
+  layerbuild plan --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, opts, err := sel.resolve(args)
+			if err != nil {
+				return err
+			}
+			show := newProgress(ui)
+			defer show.close()
+			b, closeBuilder, err := sel.newBuilder(config, show.report)
+			if err != nil {
+				return err
+			}
+			defer closeBuilder()
+			plan, err := b.Plan(cmd.Context(), opts)
+			show.close()
+			if err != nil {
+				return err
+			}
+			if sel.json {
+				return ui.printJSON(plan)
+			}
+			return writePlan(ui.stdout, plan)
+		},
+	}
+	sel.addFlags(cmd)
+	return cmd
+}
+
+// writePlan prints a plan for people.
+func writePlan(w io.Writer, plan *builder.Plan) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, t := range plan.Targets {
+		if i > 0 {
+			fmt.Fprintln(tw)
+		}
+		fmt.Fprintf(tw, "%s: %s\n", t.TargetID, verdict(t))
+		for _, row := range planRows(t) {
+			if row[1] != "" {
+				fmt.Fprintf(tw, "  %s\t%s\n", row[0], row[1])
+			}
+		}
+		if err := tw.Flush(); err != nil { // the packages have columns of their own
+			return err
+		}
+		for _, p := range t.Packages {
+			file := p.File
+			if p.Missing != "" {
+				file = "must be compiled: " + p.Missing
+			}
+			fmt.Fprintf(tw, "    %s\t%s\t%s\n", p.Name, p.Version, file)
+		}
+	}
+	return tw.Flush()
+}
+
+// verdict says in a few words what build would do.
+func verdict(t builder.PlannedTarget) string {
+	switch {
+	case t.SameAs != nil:
+		return "the same archive as " + t.SameAs.String()
+	case t.Hit:
+		return "in the cache"
+	case t.Engine == "":
+		return "cannot be built"
+	}
+	return "to build"
+}
+
+func planRows(t builder.PlannedTarget) [][2]string {
+	packages := fmt.Sprintf("%d, all prebuilt", len(t.Packages))
+	if !t.Prebuilt {
+		var missing []string
+		for _, p := range t.Packages {
+			if p.Missing != "" {
+				missing = append(missing, p.Name)
+			}
+		}
+		packages = fmt.Sprintf("%d, to compile: %s", len(t.Packages), strings.Join(missing, ", "))
+	}
+	engine := t.Engine
+	if t.EngineWhy != "" {
+		engine = strings.TrimPrefix(engine+": "+t.EngineWhy, ": ")
+	}
+	rows := [][2]string{
+		{"lock file", t.LockFile},
+		{"engine", engine},
+		{"image", t.Image},
+		{"key", t.Key},
+		{"not cached", t.MissWhy},
+		{"output", shortPath(t.Output)},
+	}
+	for _, note := range t.Notes {
+		rows = append(rows, [2]string{"note", note})
+	}
+	return append(rows, [2]string{"packages", packages})
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// selection is what the flags of build and plan say: the configuration, what
+// of it is wanted, and how to make it.
+type selection struct {
+	config   string
+	runtimes []string
+	arches   []string
+	noCache  bool
+	locked   bool
+	jobs     int
+	output   string
+	engine   string
+	builder  string
+	json     bool
+}
+
+func (s *selection) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVarP(&s.config, "config", "c", "", "read the configuration from `FILE`, not from the nearest "+builder.ConfigName)
+	f.StringSliceVar(&s.runtimes, "runtime", nil, "only this `RUNTIME`, as python3.13; may be repeated, or a list with commas")
+	f.StringSliceVar(&s.arches, "arch", nil, "only this `ARCH`, x86_64 or arm64; likewise")
+	f.StringVar(&s.output, "output", "", "put the results into `FOLDER`, not into the configuration's")
+	f.StringVar(&s.engine, "engine", "", "`ENGINE` that installs the packages: auto, buildkit or direct; never changes a layer")
+	f.StringVar(&s.builder, "builder", "", "`ADDRESS` of BuildKit, as unix:///run/buildkit/buildkitd.sock or tcp://host:1234")
+	f.BoolVar(&s.noCache, "no-cache", false, "build what is cached, too")
+	f.BoolVar(&s.locked, "locked", inCI(), "refuse to write "+builder.LockName+"; implied by CI=true")
+	f.IntVar(&s.jobs, "jobs", 0, "use `N` workers; 0 is one for each processor")
+	f.BoolVar(&s.json, "json", false, "print the result as JSON")
+	f.Lookup("locked").DefValue = "" // no part of the help, which is the same everywhere
+}
+
+// inCI tells whether this runs in continuous integration: CI=true.
+func inCI() bool {
+	ci, _ := strconv.ParseBool(os.Getenv("CI"))
+	return ci
+}
+
+// resolve finds the configuration and what the arguments and flags select from
+// it.
+func (s *selection) resolve(args []string) (*builder.Config, builder.Options, error) {
+	opts := builder.Options{
+		NoCache: s.noCache, Locked: s.locked, Jobs: s.jobs, Output: s.output, Engine: s.engine,
+	}
+	if err := s.check(); err != nil {
+		return nil, opts, err
+	}
+	file := s.config
+	if file == "" {
+		found, err := builder.FindConfig(".")
+		if errors.Is(err, fs.ErrNotExist) {
+			config, err := s.withoutConfig(args)
+			return config, opts, err
+		}
+		if err != nil {
+			return nil, opts, err
+		}
+		file = found
+	}
+	config, err := builder.LoadConfig(file)
+	if err != nil {
+		return nil, opts, err
+	}
+	opts.Layers = args
+	infos, err := builder.ParseRuntimes(s.runtimes)
+	if err != nil {
+		return nil, opts, err
+	}
+	for _, info := range infos {
+		opts.Runtimes = append(opts.Runtimes, info.Name)
+	}
+	opts.Arches, err = builder.ParseArches(s.arches)
+	return config, opts, err
+}
+
+// check refuses flags that mean nothing.
+func (s *selection) check() error {
+	if s.jobs < 0 {
+		return &runtimes.InputError{Problem: "--jobs is below 0", Hint: "0 is one worker for each processor"}
+	}
+	switch s.engine {
+	case "", "auto", "buildkit", "direct":
+		return nil
+	}
+	err := &runtimes.InputError{Problem: "--engine: unknown engine " + strconv.Quote(s.engine), Hint: "allowed are auto, buildkit, direct"}
+	if near := builder.Nearest(s.engine, []string{"auto", "buildkit", "direct"}); near != "" {
+		err.Hint = "did you mean --engine " + near + "?"
+	}
+	return err
+}
+
+// withoutConfig makes the configuration of one folder.
+func (s *selection) withoutConfig(args []string) (*builder.Config, error) {
+	missing := &runtimes.InputError{
+		Problem: "no " + builder.ConfigName + " here or in a folder above",
+		Hint: "name one folder with a lock file: layerbuild build PATH --runtime " + runtimes.Table()[0].Name + " --arch arm64\n" +
+			"or write a " + builder.ConfigName + ", for example:\n\n" + builder.ConfigExample,
+	}
+	if len(args) != 1 {
+		return nil, missing
+	}
+	config, err := builder.SingleLayer(args[0], s.runtimes, s.arches)
+	if errors.Is(err, fs.ErrNotExist) {
+		missing.Problem += ", and no folder " + args[0]
+		return nil, missing
+	}
+	return config, err
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/layerbuild/layerbuild/builder"
+)
+
+// The widest that names may be, so that a row fits 100 columns.
+const (
+	maxLayerWidth   = 20
+	maxRuntimeWidth = 12
+	maxArchWidth    = 12
+)
+
+// resultColumns are the columns of the table; those of numbers are aligned to
+// the right.
+var resultColumns = []struct {
+	title string
+	right bool
+}{
+	{"LAYER", false}, {"RUNTIME", false}, {"ARCH", false}, {"PKGS", true}, {"ZIPPED", true},
+	{"UNZIPPED", true}, {"OF LIMIT", true}, {"RESULT", false}, {"TIME", true},
+}
+
+// writeResult prints the table of what was built.
+func writeResult(w io.Writer, result *builder.Result, colour bool) error {
+	rows := [][]string{nil}
+	for _, c := range resultColumns {
+		rows[0] = append(rows[0], c.title)
+	}
+	for _, b := range result.Layers {
+		rows = append(rows, resultRow(b))
+	}
+	var out bytes.Buffer
+	for i, line := range align(rows) {
+		switch {
+		case !colour:
+		case i == 0:
+			line = "\x1b[1m" + line + "\x1b[0m"
+		case result.Layers[i-1].Unzipped > builder.UnzippedLimit*9/10:
+			line = "\x1b[33m" + line + "\x1b[0m"
+		}
+		fmt.Fprintln(&out, line)
+	}
+	archives := "archives"
+	if len(result.Layers) == 1 {
+		archives = "archive"
+	}
+	fmt.Fprintf(&out, "\n%d %s in %s, listed in %s; %s in all\n", len(result.Layers), archives,
+		shortPath(filepath.Dir(result.Index)), filepath.Base(result.Index), duration(result.Elapsed))
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func resultRow(b builder.Built) []string {
+	how := "built"
+	switch {
+	case b.SameAs != nil:
+		how = "shared" // with an earlier row
+	case b.Hit:
+		how = "hit"
+	}
+	return []string{
+		clip(b.Layer, maxLayerWidth),
+		several(b.Runtimes, maxRuntimeWidth, "runtimes"),
+		several(b.Arches, maxArchWidth, "arches"),
+		fmt.Sprint(b.Packages),
+		size(b.ZipSize),
+		size(b.Unzipped),
+		fmt.Sprintf("%.1f%%", 100*float64(b.Unzipped)/builder.UnzippedLimit),
+		how,
+		duration(b.Elapsed),
+	}
+}
+
+// align returns the rows as lines with their columns below each other.
+func align(rows [][]string) []string {
+	widths := make([]int, len(resultColumns))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var lines []string
+	for _, row := range rows {
+		var b strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			if resultColumns[i].right {
+				b.WriteString(pad + cell)
+			} else {
+				b.WriteString(cell + pad)
+			}
+		}
+		lines = append(lines, strings.TrimRight(b.String(), " "))
+	}
+	return lines
+}
+
+// several shows the names of a universal layer's targets, or how many.
+func several(names []string, width int, what string) string {
+	s := strings.Join(names, "+")
+	if utf8.RuneCountInString(s) > width {
+		return fmt.Sprintf("%d %s", len(names), what)
+	}
+	return s
+}
+
+// clip shortens a name.
+func clip(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return s
+}
+
+// size shows bytes in decimal units, as Lambda's limit is given.
+func size(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, units := float64(n)/1000, []string{"kB", "MB", "GB", "TB"}
+	for value >= 999.95 && len(units) > 1 {
+		value, units = value/1000, units[1:]
+	}
+	return fmt.Sprintf("%.1f %s", value, units[0])
+}
+
+// duration shows a time to the digits that matter.
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+}

@@ -1,0 +1,203 @@
+package main
+
+// The rules of the user interface:
+//
+//   - stdout is for results: what a script or a pipe wants. Everything else,
+//     progress included, goes to stderr.
+//   - Messages begin with "layerbuild: " and their kind, "error: ", "warning: "
+//     or "note: ", in lower case, without a full stop. An error says what is
+//     wrong and where; what to do about it follows as "layerbuild: hint: ".
+//   - Nothing moves where stderr is no terminal, and colour is never the only
+//     carrier of a meaning. NO_COLOR is honoured.
+//   - Exit codes are chosen here alone, in exitCode.
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitInput       = 2 // usage, configuration or lock file
+	exitDigest      = 3 // something is not what was locked
+	exitUnreachable = 4 // no container engine answers
+	exitInterrupted = 130
+)
+
+// exitCode is the one place that turns a kind of error into an exit code. Of
+// several errors the gravest counts.
+func exitCode(ctx context.Context, err error) int {
+	var (
+		digest      *runtimes.DigestError
+		unreachable *runtimes.UnreachableError
+		input       *runtimes.InputError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &digest):
+		return exitDigest
+	case errors.As(err, &unreachable):
+		return exitUnreachable
+	case errors.As(err, &input):
+		return exitInput
+	}
+	return exitFailed
+}
+
+// hint is the one place that knows what to do about an error, "" where there
+// is nothing to say.
+func hint(err error) string {
+	var (
+		input       *runtimes.InputError
+		digest      *runtimes.DigestError
+		unreachable *runtimes.UnreachableError
+		pkg         *runtimes.PackageError
+		network     *runtimes.NetworkError
+		size        *check.SizeError
+		authority   x509.UnknownAuthorityError
+	)
+	switch {
+	case errors.As(err, &input) && input.Hint != "":
+		return input.Hint
+	case errors.As(err, &digest):
+		return "somebody changed the file at its source, or the lock file is wrong: find out which before you lock it anew"
+	case errors.As(err, &unreachable):
+		return "start BuildKit and name it with --builder or BUILDKIT_HOST, or build without containers: --engine direct"
+	case errors.As(err, &pkg):
+		return "the file is the one that was locked, so it is broken or hostile at its source: lock another version"
+	case errors.As(err, &authority):
+		return "behind a TLS proxy, name its certificates with caBundle in layerbuild.yaml or with SSL_CERT_FILE"
+	case errors.As(err, &network):
+		return "see whether the address is right and can be reached from here"
+	case errors.As(err, &size):
+		return "leave packages out with exclude or excludeFiles, or split the layer"
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full: free some space, or move the cache with LAYERBUILD_CACHE_DIR"
+	}
+	return ""
+}
+
+// ui writes to the user.
+type ui struct {
+	stdout  io.Writer
+	quiet   bool
+	verbose bool
+	colour  bool // on stdout
+	live    bool // stderr is a terminal that can be redrawn
+
+	mu     sync.Mutex
+	stderr io.Writer
+}
+
+func newUI(stdout, stderr io.Writer) *ui {
+	dumb := os.Getenv("TERM") == "dumb"
+	return &ui{
+		stdout: stdout,
+		stderr: stderr,
+		colour: isTerminal(stdout) && !dumb && os.Getenv("NO_COLOR") == "",
+		live:   isTerminal(stderr) && !dumb && !inCI(),
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// message writes a whole line, or several, to stderr.
+func (ui *ui) message(text string) {
+	ui.mu.Lock()
+	defer ui.mu.Unlock()
+	// Nothing can be done where stderr is gone.
+	_, _ = io.WriteString(ui.stderr, text+"\n")
+}
+
+// printJSON prints a result for scripts.
+func (ui *ui) printJSON(v any) error {
+	e := json.NewEncoder(ui.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// end reports how the command ended and returns its exit code.
+func (ui *ui) end(ctx context.Context, err error) int {
+	code := exitCode(ctx, err)
+	switch code {
+	case exitOK:
+	case exitInterrupted:
+		ui.message("layerbuild: interrupted")
+	default:
+		for _, e := range flatten(err) {
+			ui.message(errorText(e))
+		}
+	}
+	return code
+}
+
+// flatten lists the errors that errors.Join joined. An error that wraps
+// several with words of its own stays whole.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return []error{err}
+	}
+	return all
+}
+
+// errorText is an error with what a tool printed and what to do.
+func errorText(err error) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "layerbuild: error: %v", err)
+	var install *runtimes.InstallError
+	if errors.As(err, &install) {
+		for _, line := range install.Lines {
+			fmt.Fprintf(&b, "\n  | %s", line)
+		}
+	}
+	if h := strings.TrimRight(hint(err), "\n"); h != "" {
+		fmt.Fprintf(&b, "\nlayerbuild: hint: %s", h)
+	}
+	return b.String()
+}
+
+// shortPath shows a path from the working folder, where it lies in it.
+func shortPath(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(wd, path)
+	if err != nil || !filepath.IsLocal(rel) {
+		return path
+	}
+	return rel
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+
+	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/cache"
+)
+
+// newBuilder joins the parts of layerbuild: the one list of plugins, engines
+// and stores. What it returns must be closed.
+func (s *selection) newBuilder(config *builder.Config, report func(builder.Event)) (*builder.Builder, func() error, error) {
+	dir, err := cacheDir(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := cache.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &builder.Builder{Config: config, Cache: store, Report: report}
+	if err := s.connect(b); err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return b, store.Close, nil
+}
+
+// cacheDir is the local cache: the environment wins, as it belongs to the
+// machine, then the configuration.
+func cacheDir(config *builder.Config) (string, error) {
+	if dir := cmp.Or(os.Getenv("LAYERBUILD_CACHE_DIR"), config.Cache); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "layerbuild"), nil
+}

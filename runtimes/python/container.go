@@ -1,0 +1,189 @@
+package python
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// uvName and uvVersion name the build tool that installs wheels. Its files'
+// hashes are pins.
+const (
+	uvName    = "uv"
+	uvVersion = "0.13.9"
+)
+
+// Where things are in the container.
+const (
+	workFolder   = "/layerbuild"
+	uvFolder     = workFolder + "/uv"
+	outputFolder = "/layer"
+	uvCache      = workFolder + "/cache/uv"
+	pipCache     = workFolder + "/cache/pip"
+)
+
+// installScript is the driver that runs uv in the container.
+//
+//go:embed install.py
+var installScript []byte
+
+// installJob is what installScript is told.
+type installJob struct {
+	UV            string           `json:"uv"`
+	Python        string           `json:"python"`
+	PythonVersion string           `json:"pythonVersion"`
+	Platform      string           `json:"platform"`
+	Prefix        string           `json:"prefix"`
+	Cache         string           `json:"cache"`
+	Indexes       []string         `json:"indexes"`
+	Packages      []installPackage `json:"packages"`
+}
+
+type installPackage struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+	URL     string `json:"url"`
+}
+
+// container says how r's wheels are installed in a container, or which pins
+// that still needs. The installed tree has a Python installation's form below
+// the output folder: lib/pythonX.Y/site-packages, bin, and what wheels add.
+//
+// The container runs natively for whatever machine has it: uv is told the
+// target, and installs its wheels without running them.
+func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes.Container) {
+	var needs []runtimes.Need
+	digest := t.Pins.Images[t.Runtime.Image]
+	if digest == "" {
+		needs = append(needs, runtimes.Need{Image: t.Runtime.Image})
+	}
+	uv := t.Pins.Tools[uvName]
+	if uv.Version != uvVersion || len(uv.Files) == 0 {
+		needs = append(needs, runtimes.Need{Tool: uvName, Version: uvVersion})
+	}
+	if len(needs) > 0 {
+		return needs, nil
+	}
+	return nil, &runtimes.Container{
+		Image:  t.Runtime.Image + "@" + digest,
+		Steps:  []runtimes.Step{bringUV(t, r, uv), installWheels(t, r)},
+		Output: outputFolder,
+	}
+}
+
+// bringUV installs the pinned uv with the image's pip, which picks the file
+// for the machine it runs on.
+func bringUV(t runtimes.Target, r runtimes.Recipe, uv runtimes.Tool) runtimes.Step {
+	line := uvName + "==" + uv.Version
+	hashes := make([]string, 0, len(uv.Files))
+	for _, f := range uv.Files {
+		hashes = append(hashes, " --hash=sha256:"+f.SHA256)
+	}
+	slices.Sort(hashes)
+	requirements := workFolder + "/uv.txt"
+
+	args := []string{
+		t.Runtime.Interpreter, "-I", "-B", "-m", "pip", "install",
+		"--no-deps", "--require-hashes", "--only-binary", ":all:",
+		"--target", uvFolder,
+		"--requirement", requirements,
+		"--progress-bar", "off",
+	}
+	return runtimes.Step{
+		Name:     "get uv " + uv.Version,
+		Args:     append(args, toolIndexOptions(t, r)...),
+		Env:      stepEnv("PIP_CACHE_DIR=" + pipCache),
+		Inputs:   []runtimes.InlineFile{{Path: requirements, Data: []byte(line + strings.Join(hashes, "") + "\n")}},
+		Caches:   []runtimes.CacheMount{{ID: "layerbuild-pip", Path: pipCache}},
+		CABundle: []string{"PIP_CERT"},
+	}
+}
+
+// toolIndexOptions says where pip finds uv: where the user said that packages
+// are, else in pip's own index, or in one that the lock file names.
+func toolIndexOptions(t runtimes.Target, r runtimes.Recipe) []string {
+	var options []string
+	for i, index := range t.Indexes {
+		option := "--extra-index-url"
+		if i == 0 {
+			option = "--index-url"
+		}
+		options = append(options, option, index)
+	}
+	if len(t.Indexes) > 0 {
+		return options
+	}
+	for _, index := range r.Indexes {
+		options = append(options, "--extra-index-url", index)
+	}
+	return options
+}
+
+// installWheels installs r's packages with the uv that [bringUV] brought.
+func installWheels(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
+	job := installJob{
+		UV:            uvFolder + "/bin/uv",
+		Python:        t.Runtime.Interpreter,
+		PythonVersion: t.Runtime.Version,
+		Platform:      uvPlatform(t.Arch),
+		Prefix:        outputFolder,
+		Cache:         uvCache,
+		Indexes:       append([]string{}, r.Indexes...),
+		Packages:      []installPackage{},
+	}
+	for _, p := range r.Packages {
+		job.Packages = append(job.Packages, installPackage{p.Name, p.Version, p.File.SHA256, p.File.URL})
+	}
+	data, _ := json.MarshalIndent(job, "", "\t") // strings cannot fail to marshal
+	script, jobFile := workFolder+"/install.py", workFolder+"/job.json"
+	return runtimes.Step{
+		Name: fmt.Sprintf("install %d packages", len(r.Packages)),
+		Args: []string{t.Runtime.Interpreter, "-I", "-B", script, jobFile},
+		Env: stepEnv(
+			"UV_HTTP_TIMEOUT=120",
+			"UV_NO_CONFIG=1",
+			"UV_NO_PROGRESS=1",
+			"UV_PYTHON_DOWNLOADS=never",
+		),
+		Inputs:   []runtimes.InlineFile{{Path: script, Data: installScript}, {Path: jobFile, Data: data}},
+		Caches:   []runtimes.CacheMount{{ID: "layerbuild-uv", Path: uvCache}},
+		CABundle: []string{"SSL_CERT_FILE"},
+	}
+}
+
+// uvPlatform is the widest platform that uv knows for arch. Which wheel fits
+// is decided before, from the runtime's own C library; uv, which does not know
+// every manylinux level, is only not to refuse it.
+func uvPlatform(arch runtimes.Arch) string {
+	if arch == runtimes.ARM64 {
+		return "aarch64-manylinux_2_40"
+	}
+	return "x86_64-manylinux_2_40"
+}
+
+// stepEnv is the environment of a step, more and what every step needs. The
+// image's own is not applied; Lambda's Python finds its shared library through
+// LD_LIBRARY_PATH.
+func stepEnv(more ...string) []string {
+	env := append([]string{
+		"HOME=/tmp",
+		"LANG=C.UTF-8",
+		"LD_LIBRARY_PATH=/var/lang/lib",
+		"NO_COLOR=1",
+		"PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin",
+		"PIP_CONFIG_FILE=/dev/null",
+		"PIP_DEFAULT_TIMEOUT=120",
+		"PIP_DISABLE_PIP_VERSION_CHECK=1",
+		"PIP_NO_INPUT=1",
+		"PIP_ROOT_USER_ACTION=ignore",
+		"PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONUNBUFFERED=1",
+	}, more...)
+	slices.Sort(env)
+	return env
+}

@@ -1,0 +1,150 @@
+package python
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// foundLock is the lock file that a target is read from.
+type foundLock struct {
+	file   string // as a path in the project
+	format format
+	notes  []string
+}
+
+// findLock finds the lock file of a target. A uv.lock wins over a
+// requirements.txt, which is often a forgotten export of it; it may lie in a
+// folder above, where it is that of a workspace.
+func findLock(project fs.FS, t runtimes.Target) (foundLock, error) {
+	dir := path.Clean(cmp.Or(t.Path, "."))
+	if t.LockFile != "" {
+		return namedLock(project, dir, t.LockFile)
+	}
+	const txt = "requirements.txt"
+	file, above := findUVLock(project, dir)
+	plain := path.Join(dir, txt)
+	if file != "" {
+		found := foundLock{file: file, format: uvFormat}
+		if exists(project, plain) {
+			found.notes = append(found.notes, fmt.Sprintf("%s is used, and %s beside it is not; set lockfile: %s to use that one", file, plain, txt))
+		}
+		return found, nil
+	}
+	for _, other := range unread {
+		if !exists(project, path.Join(dir, other.name)) {
+			continue
+		}
+		err := notSupported(path.Join(dir, other.name), other.hint)
+		if exists(project, plain) {
+			err.Hint = fmt.Sprintf("set lockfile: %s if the one beside it is up to date; %s", txt, other.hint)
+		}
+		return foundLock{}, err
+	}
+	if exists(project, plain) {
+		return foundLock{file: plain, format: requirementsFormat}, nil
+	}
+	return foundLock{}, noLock(project, dir, above)
+}
+
+// namedLock is the lock file that the configuration names. A uv.lock may be
+// that of the workspace which the layer belongs to.
+func namedLock(project fs.FS, dir, name string) (foundLock, error) {
+	file := path.Join(dir, name)
+	f := formatOf(name)
+	if f == unknownFormat {
+		for _, other := range unread {
+			if path.Base(name) == other.name {
+				return foundLock{}, notSupported(file, other.hint)
+			}
+		}
+		return foundLock{}, &runtimes.InputError{
+			File:    file,
+			Problem: "not the name of a lock file that is known",
+			Hint:    "known are uv.lock and requirements files, *.txt",
+		}
+	}
+	if !exists(project, file) {
+		if name == "uv.lock" {
+			if found, _ := findUVLock(project, dir); found != "" {
+				return foundLock{file: found, format: f}, nil
+			}
+		}
+		return foundLock{}, &runtimes.InputError{File: file, Problem: "there is no such lock file", Hint: "lockfile is a path below the layer's folder"}
+	}
+	return foundLock{file: file, format: f}, nil
+}
+
+// findUVLock looks for a uv.lock in dir and the folders above it, up to the
+// project's. One above counts only if it locks the project in dir; above is
+// one that does not.
+func findUVLock(project fs.FS, dir string) (file, above string) {
+	if file := path.Join(dir, "uv.lock"); exists(project, file) {
+		return file, ""
+	}
+	for at := dir; at != "."; {
+		at = path.Dir(at)
+		file := path.Join(at, "uv.lock")
+		if !exists(project, file) {
+			continue
+		}
+		if locksMember(project, file, memberOf(at, dir)) {
+			return file, ""
+		}
+		return "", file
+	}
+	return "", ""
+}
+
+// locksMember tells whether a lock file holds the local project in a folder
+// below its own. One that cannot be read counts: its reader says what is
+// wrong with it.
+func locksMember(project fs.FS, file, member string) bool {
+	data, err := readFile(project, file)
+	if err != nil {
+		return true
+	}
+	// Parsing a large lock twice costs more than this does.
+	if !strings.Contains(string(data), fmt.Sprintf("= %q }", member)) {
+		lock, err := parseUVLock(file, data)
+		return err != nil || (&uvGraph{lock: lock}).member(member) != nil
+	}
+	return true
+}
+
+func notSupported(file, hint string) *runtimes.InputError {
+	return &runtimes.InputError{File: file, Problem: "lock files of this kind are not supported yet", Hint: hint}
+}
+
+// noLock says what to do where no lock file was found.
+func noLock(project fs.FS, dir, above string) error {
+	problem := &runtimes.InputError{Problem: "no lock file in " + where(dir)}
+	switch {
+	case above != "":
+		problem.Problem += fmt.Sprintf(", and %s does not lock a project there", above)
+		problem.Hint = "add the folder to the workspace and run `uv lock`, or give it a lock file of its own"
+	case exists(project, path.Join(dir, "requirements.in")):
+		problem.Hint = "`uv pip compile --generate-hashes --universal requirements.in -o requirements.txt` makes one"
+	case exists(project, path.Join(dir, "pyproject.toml")):
+		problem.Hint = "`uv lock` makes one from pyproject.toml"
+	default:
+		if _, err := fs.Stat(project, dir); err != nil {
+			problem.Problem = fmt.Sprintf("there is no folder %s", dir)
+			problem.Hint = "path is the folder of the lock file, below that of the configuration"
+			break
+		}
+		problem.Hint = "uv.lock (made by `uv lock`) and requirements.txt with hashes can be read"
+	}
+	return problem
+}
+
+func where(dir string) string {
+	if dir == "." {
+		return "the project's folder"
+	}
+	return dir
+}

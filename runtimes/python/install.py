@@ -1,0 +1,151 @@
+"""Install the wheels of one layer with uv: exactly the files that were chosen.
+
+usage: install.py JOB
+
+JOB is a JSON file:
+
+    uv             path of the uv program
+    python         path of the interpreter
+    pythonVersion  the target's, "3.11"
+    platform       as uv names it, wide enough for every chosen wheel
+    prefix         folder to install into, as a Python installation has it
+    cache          folder of uv's cache
+    indexes        package indexes, preferred first; none: uv's own
+    packages       name, version, sha256 and url of each wheel
+
+Nothing is resolved: each package has one version and one hash. It runs in the
+image's own Python, from 3.9 on, with the standard library alone.
+"""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+# How uv says that an index lacks a package, or has another file by its name.
+NOT_IN_INDEX = [
+    re.compile(r"\b([a-z0-9-]+) was not found in the package registry"),
+    re.compile(r"there is no version of ([a-z0-9-]+)=="),
+    re.compile(r"Hash mismatch for `([a-z0-9-]+)=="),
+]
+
+
+def main(path):
+    with open(path, encoding="utf-8") as f:
+        job = json.load(f)
+    packages = sorted(job["packages"], key=lambda p: p["name"])
+    by_url = set()
+    print("installing %d packages for %s, Python %s" % (len(packages), job["platform"], job["pythonVersion"]))
+    install(job, packages, by_url)
+    for name in owners_of_clashes(job):
+        again = [p for p in packages if p["name"] == name]
+        install(job, again, by_url, "--reinstall")
+
+
+def install(job, packages, by_url, *options):
+    """Install packages from the indexes.
+
+    A package that the indexes lack is one that its lock file takes from a URL:
+    its name joins by_url, and uv is asked again.
+    """
+    while True:
+        status, output = run_uv(job, packages, by_url, options)
+        if status == 0:
+            return
+        lacking = {m.group(1) for pattern in NOT_IN_INDEX for m in pattern.finditer(output)}
+        found = {p["name"] for p in packages if p["name"] in lacking and p["url"]} - by_url
+        if not found:
+            sys.exit(1)
+        by_url |= found
+        print("not in the index, taken from the URL in the lock file: " + ", ".join(sorted(found)))
+
+
+def run_uv(job, packages, by_url, options):
+    """Run uv once; return its exit status and what it printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = os.path.join(folder, "requirements.txt")
+        with open(requirements, "w", encoding="utf-8") as f:
+            for p in packages:
+                f.write(requirement(p, p["name"] in by_url) + "\n")
+        command = [
+            job["uv"], "pip", "install",
+            "--no-config",
+            "--python", job["python"],
+            "--prefix", job["prefix"],
+            "--python-version", job["pythonVersion"],
+            "--python-platform", job["platform"],
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary", ":all:",
+            "--link-mode", "copy",
+            "--no-compile-bytecode",
+            "--cache-dir", job["cache"],
+            "--requirements", requirements,
+        ]
+        command += index_options(job["indexes"])
+        command += options
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as uv:
+            lines = []
+            for line in uv.stdout:
+                line = line.decode("utf-8", "replace")
+                print(line, end="", flush=True)
+                lines.append(line)
+        return uv.returncode, "".join(lines)
+
+
+def requirement(package, by_url):
+    if by_url:
+        what = "%s @ %s" % (package["name"], package["url"])
+    else:
+        what = "%s==%s" % (package["name"], package["version"])
+    return "%s --hash=sha256:%s" % (what, package["sha256"])
+
+
+def index_options(indexes):
+    # To uv, the default index comes last, and the others in their order.
+    options = []
+    for index in indexes[:-1]:
+        options += ["--index", index]
+    if indexes:
+        options += ["--default-index", indexes[-1]]
+    if len(indexes) > 1:
+        # Whichever index serves it, only one file has the hash.
+        options += ["--index-strategy", "unsafe-best-match"]
+    return options
+
+
+def owners_of_clashes(job):
+    """Return the packages that share a path with others but not its bytes.
+
+    uv installs concurrently, so which of them won is chance. Installed again
+    in the order of their names, the last one wins.
+    """
+    site = os.path.join(job["prefix"], "lib", "python" + job["pythonVersion"], "site-packages")
+    owners = {}  # path -> {package: hash}
+    for entry in sorted(os.listdir(site)):
+        record = os.path.join(site, entry, "RECORD")
+        if not entry.endswith(".dist-info") or not os.path.isfile(record):
+            continue
+        name = normalise(entry.split("-")[0])
+        with open(record, newline="", encoding="utf-8") as f:
+            for row in csv.reader(f):
+                if len(row) >= 2:
+                    path = os.path.normpath(os.path.join(site, row[0]))
+                    owners.setdefault(path, {})[name] = row[1]
+    again = set()
+    for path, hashes in sorted(owners.items()):
+        if len(hashes) > 1 and (len(set(hashes.values())) > 1 or "" in hashes.values()):
+            again |= set(hashes)
+            print("%s: owned by %s" % (os.path.relpath(path, site), ", ".join(sorted(hashes))))
+    return sorted(again)
+
+
+def normalise(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,283 @@
+package python
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python/pep"
+)
+
+// lockedSet is what a lock file installs on a target, before the files are
+// chosen.
+type lockedSet struct {
+	packages []lockedPackage
+	indexes  []string // that the lock file names, in the order of their first use
+	notes    []string
+}
+
+// lockedPackage is one package with every file that the lock file allows.
+type lockedPackage struct {
+	name    string // normalised
+	version string
+	files   []runtimes.File // wheels and source archives
+
+	// sourceOnly says that the lock file forbids wheels of the package.
+	sourceOnly bool
+}
+
+// readUVLock reads the packages that the lock file installs on t.
+func readUVLock(project fs.FS, file string, t runtimes.Target) (lockedSet, error) {
+	data, err := readFile(project, file)
+	if err != nil {
+		return lockedSet{}, err
+	}
+	lock, err := parseUVLock(file, data)
+	if err != nil {
+		return lockedSet{}, err
+	}
+	g := newUVGraph(file, data, lock, t)
+	if err := g.checkTarget(t); err != nil {
+		return lockedSet{}, err
+	}
+	roots, memberDir, err := g.roots(t)
+	if err != nil {
+		return lockedSet{}, err
+	}
+	var set lockedSet
+	if roots.project != nil {
+		if set.notes, err = checkFresh(project, file, roots.project, memberDir, g.env, roots.extras, roots.groups); err != nil {
+			return lockedSet{}, err
+		}
+	}
+	packages, err := g.walk(roots)
+	if err != nil {
+		return lockedSet{}, err
+	}
+	for _, p := range packages {
+		locked, err := g.files(p)
+		if err != nil {
+			return lockedSet{}, err
+		}
+		set.packages = append(set.packages, locked)
+		if r := p.Source.Registry; r != "" && !slices.Contains(set.indexes, r) {
+			set.indexes = append(set.indexes, r)
+		}
+	}
+	for _, name := range t.Exclude {
+		if g.byName[pep.NormaliseName(name)] == nil {
+			set.notes = append(set.notes, fmt.Sprintf("%s is excluded but not in %s", name, file))
+		}
+	}
+	return set, nil
+}
+
+// checkTarget refuses a target that was not thought of when the project was
+// locked.
+func (g *uvGraph) checkTarget(t runtimes.Target) error {
+	if g.lock.RequiresPython != "" {
+		wants, err := pep.ParseSpecifiers(g.lock.RequiresPython)
+		if err != nil {
+			return &runtimes.InputError{File: g.file, Line: lineOf(g.data, "requires-python"), Problem: "requires-python", Err: err}
+		}
+		admits, err := admits(wants, g.env)
+		if err != nil {
+			return fmt.Errorf("version of %s: %w", t.Runtime.Name, err)
+		}
+		if !admits {
+			return &runtimes.InputError{
+				File:    g.file,
+				Line:    lineOf(g.data, "requires-python"),
+				Problem: fmt.Sprintf("is locked for python%s, which %s is not", g.lock.RequiresPython, t.Runtime.Name),
+				Hint:    "widen requires-python in pyproject.toml and run `uv lock`, or choose another runtime",
+			}
+		}
+	}
+	if len(g.lock.Supported) == 0 {
+		return nil
+	}
+	for _, s := range g.lock.Supported {
+		marker, err := g.marker(s)
+		if err != nil {
+			return &runtimes.InputError{File: g.file, Line: lineOf(g.data, "supported-markers"), Problem: "supported-markers", Err: err}
+		}
+		if marker.Eval(g.env) {
+			return nil
+		}
+	}
+	return &runtimes.InputError{
+		File:    g.file,
+		Line:    lineOf(g.data, "supported-markers"),
+		Problem: fmt.Sprintf("is locked for other environments than %s on %s", t.Runtime.Name, t.Arch),
+		Hint:    "add it to tool.uv.environments in pyproject.toml and run `uv lock`",
+	}
+}
+
+// roots finds the project that t installs, and its extras and groups.
+func (g *uvGraph) roots(t runtimes.Target) (roots uvRoots, memberDir string, err error) {
+	lockDir := path.Dir(g.file)
+	member := memberOf(lockDir, t.Path)
+	memberDir = path.Join(lockDir, member)
+	roots.project = g.member(member)
+	if roots.project == nil {
+		if err := g.noProject(member, memberDir); err != nil {
+			return uvRoots{}, "", err
+		}
+	}
+	extras, groups := map[string]bool{}, map[string]bool{}
+	if p := roots.project; p != nil {
+		mark(extras, slices.Concat(sortedKeys(p.Extras), p.Metadata.ProvidesExtras))
+		mark(groups, slices.Concat(sortedKeys(p.Groups), sortedKeys(p.Metadata.RequiresDev)))
+	} else {
+		mark(groups, sortedKeys(g.lock.Manifest.Groups))
+	}
+	if roots.extras, err = g.asked("extra", t.Extras, extras); err != nil {
+		return uvRoots{}, "", err
+	}
+	if roots.groups, err = g.asked("group", t.Groups, groups); err != nil {
+		return uvRoots{}, "", err
+	}
+	return roots, memberDir, nil
+}
+
+// memberOf gives dir as a path below the lock's folder, "." where it is not
+// below it: the lock file then lies in a folder of the layer's.
+func memberOf(lockDir, dir string) string {
+	dir = path.Clean(cmp.Or(dir, "."))
+	if lockDir == "." {
+		return dir
+	}
+	if rest, ok := strings.CutPrefix(dir, lockDir+"/"); ok {
+		return rest
+	}
+	return "."
+}
+
+// member finds the local project in a folder below the lock's.
+func (g *uvGraph) member(dir string) *uvPackage {
+	for i := range g.lock.Packages {
+		if d, ok := g.lock.Packages[i].Source.tree(); ok && d == dir {
+			return &g.lock.Packages[i]
+		}
+	}
+	return nil
+}
+
+// noProject tells whether a lock without a project in the wanted folder can be
+// used: only the lock of a root that has nothing but groups.
+func (g *uvGraph) noProject(member, memberDir string) error {
+	if member == "." && len(g.lock.Manifest.Members) == 0 && len(g.lock.Manifest.Groups) > 0 {
+		return nil
+	}
+	problem := &runtimes.InputError{File: g.file, Hint: uvLockHint}
+	var members []string
+	for i := range g.lock.Packages {
+		if dir, ok := g.lock.Packages[i].Source.tree(); ok {
+			members = append(members, path.Join(path.Dir(g.file), dir))
+		}
+	}
+	slices.Sort(members)
+	switch {
+	case len(members) == 0:
+		problem.Problem = "locks no project: it was cut short, or is not the lock of a project"
+	case member == ".":
+		problem.Problem = "locks a workspace whose root is no project of its own"
+		problem.Hint = "set the layer's path to one of its members: " + strings.Join(members, ", ")
+	default:
+		problem.Problem = fmt.Sprintf("does not hold the project in %s", memberDir)
+		problem.Hint = "it holds those in " + strings.Join(members, ", ") + "; run `uv lock` if that one is new"
+	}
+	return problem
+}
+
+// asked normalises the extras or groups that were asked for, and refuses those
+// that the project does not have.
+func (g *uvGraph) asked(kind string, names []string, known map[string]bool) ([]string, error) {
+	var list []string
+	for _, name := range names {
+		normal := pep.NormaliseName(name)
+		if !known[normal] {
+			have := "it has none"
+			if len(known) > 0 {
+				have = "it has " + strings.Join(sortedKeys(known), ", ")
+			}
+			return nil, &runtimes.InputError{
+				File:    g.file,
+				Problem: fmt.Sprintf("the project has no %s %q", kind, name),
+				Hint:    have + "; run `uv lock` if it is new in pyproject.toml",
+			}
+		}
+		if !slices.Contains(list, normal) {
+			list = append(list, normal)
+		}
+	}
+	return list, nil
+}
+
+// files lists the files of a package that can come from an index or a URL.
+func (g *uvGraph) files(p *uvPackage) (lockedPackage, error) {
+	locked := lockedPackage{name: pep.NormaliseName(p.Name), version: p.Version}
+	if p.Source.Registry == "" && p.Source.URL == "" {
+		return locked, &runtimes.InputError{
+			File:    g.file,
+			Line:    g.lineOf(p.Name),
+			Problem: fmt.Sprintf("%s comes from %s; only packages from an index or a URL can be installed yet", p.Name, p.Source),
+			Hint:    fmt.Sprintf("put it into the function itself, and list %s under exclude", p.Name),
+		}
+	}
+	if len(p.Wheels) == 0 && p.Sdist == nil {
+		return locked, g.errorf(p.Name, "no file of %s %s is locked: the lock was cut short or edited", p.Name, p.Version)
+	}
+	if withoutUser(p.Source.Registry) != p.Source.Registry {
+		return locked, holdsUser(g.file, g.lineOf(p.Name), "the index of "+p.Name)
+	}
+	locked.files = make([]runtimes.File, 0, len(p.Wheels)+1)
+	for i := range p.Wheels {
+		f := &p.Wheels[i]
+		// Whether the hash is one is asked of the chosen file only: a lock
+		// file holds ten times as many.
+		locked.files = append(locked.files, runtimes.File{
+			Name: f.name(), URL: f.URL, SHA256: strings.TrimPrefix(f.Hash, "sha256:"), Size: max(f.Size, 0),
+		})
+	}
+	if p.Sdist != nil {
+		// Never installed here: a name is enough to say what there is.
+		locked.files = append(locked.files, runtimes.File{Name: p.Sdist.name(), URL: p.Sdist.URL})
+	}
+	return locked, nil
+}
+
+// name is the file's name as wheels are named.
+func (f *uvFile) name() string {
+	if f.Filename != "" {
+		return f.Filename
+	}
+	address, _, _ := strings.Cut(cmp.Or(f.URL, f.Path), "#")
+	address, _, _ = strings.Cut(address, "?")
+	name := address[strings.LastIndexByte(address, '/')+1:]
+	if strings.ContainsRune(name, '%') {
+		if plain, err := url.PathUnescape(name); err == nil {
+			return plain
+		}
+	}
+	return name
+}
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+func mark(set map[string]bool, names []string) {
+	for _, name := range names {
+		set[pep.NormaliseName(name)] = true
+	}
+}
+
+func exists(project fs.FS, name string) bool {
+	info, err := fs.Stat(project, name)
+	return err == nil && !info.IsDir()
+}

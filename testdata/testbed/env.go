@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+)
+
+// printEnv writes the variables of the running testbed as a shell reads them.
+func (tb *testbed) printEnv(w io.Writer) error {
+	p := tb.recorded(daemon)
+	if !p.alive() {
+		return errors.New("the testbed is not up: run go -C testdata/testbed run . up")
+	}
+	env := [][2]string{
+		{"LAYERBUILD_TESTBED", "1"},
+		{"BUILDKIT_HOST", "unix://" + tb.socket()},
+		{"LAYERBUILD_TEST_BUILDKIT_TLS_ADDR", "tcp://" + p.Addr},
+		{"LAYERBUILD_TEST_BUILDKIT_TLS_DIR", filepath.Join(tb.state, "tls")},
+	}
+	if tb.standIns {
+		r := tb.recorded("registry")
+		if !r.alive() {
+			return errors.New("the testbed's registry is down: run go -C testdata/testbed run . up")
+		}
+		env = append(env, [2]string{"LAYERBUILD_TEST_REGISTRY", r.Addr})
+		for _, a := range tb.archs {
+			_, key, err := images[0].recipe(a)
+			if err != nil {
+				return err
+			}
+			root := filepath.Join(tb.partDir(images[0].partName(a), key), "rootfs")
+			env = append(env, [2]string{"LAYERBUILD_TEST_ROOTFS_" + strings.ToUpper(a.oci), root})
+		}
+	}
+	for _, e := range env {
+		if _, err := fmt.Fprintf(w, "export %s=%s\n", e[0], quote(e[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// status says what runs, where, and where to look when something is wrong.
+func (tb *testbed) status(w io.Writer) error {
+	for _, name := range []string{daemon, "registry"} {
+		p := tb.recorded(name)
+		state := "down"
+		if p.alive() {
+			state = fmt.Sprintf("process %d at %s", p.PID, p.Addr)
+		}
+		if _, err := fmt.Fprintf(w, "%-10s %s (log: %s)\n", name, state, tb.log(name)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%-10s %s\n", "cache", tb.cache)
+	return err
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPartIsWholeOrMissing(t *testing.T) {
+	tb := &testbed{cache: t.TempDir()}
+	const name, key = "thing", "0123456789abcdef0123"
+	broken := errors.New("broken")
+	_, err := tb.part(name, key, func(dir string) error {
+		if err := os.WriteFile(filepath.Join(dir, "half"), nil, 0o644); err != nil {
+			return err
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Fatalf("error %v, want %v", err, broken)
+	}
+	if left, _ := filepath.Glob(filepath.Join(tb.cache, "*", "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	made := 0
+	for range 2 {
+		dir, err := tb.part(name, key, func(dir string) error {
+			made++
+			return os.WriteFile(filepath.Join(dir, "whole"), nil, 0o644)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "whole")); err != nil {
+			t.Error(err)
+		}
+	}
+	if made != 1 {
+		t.Errorf("made %d times, want once", made)
+	}
+}
+
+func TestRecipeKey(t *testing.T) {
+	im := images[0]
+	_, key, err := im.recipe(archs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other, err := im.recipe(archs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key == other {
+		t.Error("both architectures have one key")
+	}
+	im.Packages = append([]string{"gcc"}, im.Packages...)
+	if _, other, _ = im.recipe(archs[0]); key == other {
+		t.Error("another package leaves the key as it was")
+	}
+	im.Scripts = []string{"missing.sh"}
+	if _, _, err := im.recipe(archs[0]); err == nil {
+		t.Error("a script that is not there: no error")
+	}
+}
+
+func TestProcess(t *testing.T) {
+	tb := &testbed{state: t.TempDir()}
+	ctx := context.Background()
+	ready := func(context.Context) error { return nil }
+	if err := tb.start(ctx, "sleeper", "127.0.0.1:1", "x", []string{"sleep", "600"}, ready); err != nil {
+		t.Fatal(err)
+	}
+	p := tb.recorded("sleeper")
+	if !p.alive() {
+		t.Fatal("not alive after start")
+	}
+	stale := p
+	stale.Birth = "another boot 1"
+	if stale.alive() {
+		t.Error("another process with the same id is taken for ours")
+	}
+	if err := tb.stop(ctx, "sleeper"); err != nil {
+		t.Fatal(err)
+	}
+	if p.alive() {
+		t.Error("alive after stop")
+	}
+	if err := tb.forget("sleeper"); err != nil {
+		t.Fatal(err)
+	}
+	if tb.recorded("sleeper") != (process{}) {
+		t.Error("remembered after forget")
+	}
+}
+
+func TestProcessThatDies(t *testing.T) {
+	tb := &testbed{state: t.TempDir()}
+	never := func(context.Context) error { return errors.New("not ready") }
+	err := tb.start(context.Background(), "broken", "", "", []string{"sh", "-c", "echo the reason; exit 3"}, never)
+	if err == nil || !strings.Contains(err.Error(), "the reason") || !strings.Contains(err.Error(), tb.log("broken")) {
+		t.Errorf("error %v, want the reason and the log's place", err)
+	}
+}
+
+func TestUsable(t *testing.T) {
+	tests := []struct {
+		entry string
+		want  bool
+	}{
+		{"enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: POF\noffset 0\n", true},
+		{"enabled\ninterpreter /usr/bin/qemu-aarch64\nflags: OC\noffset 0\n", false},
+		{"disabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: POF\n", false},
+		{"", false},
+	}
+	for _, tt := range tests {
+		if got := usable([]byte(tt.entry)); got != tt.want {
+			t.Errorf("usable(%q) = %t, want %t", tt.entry, got, tt.want)
+		}
+	}
+}
+
+func TestCerts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tls")
+	_, first, err := makeCerts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, again, _ := makeCerts(dir); again != first {
+		t.Error("made anew though good")
+	}
+	if err := os.Remove(filepath.Join(dir, "ca.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if _, other, _ := makeCerts(dir); other == first || other == "" {
+		t.Errorf("fingerprint %q after the loss of ca.pem, first %q", other, first)
+	}
+}

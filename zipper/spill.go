@@ -1,0 +1,95 @@
+package zipper
+
+import (
+	"bytes"
+	"io"
+	"os"
+)
+
+// spillSize is how much of one entry's compressed data is held in memory.
+// A local header states the compressed size, so the data of a big file has to
+// wait until its last block is done.
+const spillSize = 8 << 20
+
+// A spill holds bytes in memory up to spillSize and beyond that in a
+// temporary file, which it keeps for the next time.
+type spill struct {
+	dir  string
+	size int64
+	mem  []byte
+	file *os.File
+	// spilled is whether the bytes are in file, all of them.
+	spilled bool
+	// name is file's, where an open file could not be removed.
+	name string
+}
+
+func (s *spill) add(p []byte) error {
+	if s.mem == nil {
+		s.mem = make([]byte, 0, spillSize)
+	}
+	s.size += int64(len(p))
+	if !s.spilled && s.size <= spillSize {
+		s.mem = append(s.mem, p...)
+		return nil
+	}
+	if !s.spilled {
+		if err := s.openFile(); err != nil {
+			return err
+		}
+		s.spilled = true
+		if _, err := s.file.Write(s.mem); err != nil {
+			return err
+		}
+	}
+	_, err := s.file.Write(p)
+	return err
+}
+
+// openFile makes the temporary file and removes its name at once, so that
+// nothing stays behind however the process ends.
+func (s *spill) openFile() error {
+	if s.file != nil {
+		return nil
+	}
+	f, err := os.CreateTemp(s.dir, "zipper-*")
+	if err != nil {
+		return err
+	}
+	s.file = f
+	if os.Remove(f.Name()) != nil {
+		s.name = f.Name() // not possible on every system: close removes it
+	}
+	return nil
+}
+
+func (s *spill) reader() io.Reader {
+	if s.spilled {
+		return io.NewSectionReader(s.file, 0, s.size)
+	}
+	return bytes.NewReader(s.mem)
+}
+
+func (s *spill) reset() error {
+	s.mem, s.size = s.mem[:0], 0
+	if !s.spilled {
+		return nil
+	}
+	s.spilled = false
+	if err := s.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := s.file.Seek(0, io.SeekStart)
+	return err
+}
+
+func (s *spill) close() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	if s.name != "" {
+		err = os.Remove(s.name)
+	}
+	return err
+}
