@@ -63,7 +63,7 @@ func TestEqualsUVOdd(t *testing.T) {
 	}
 	const data = "pkg-1.0.data/"
 	spec := good()
-	for _, e := range []entry{
+	spec.entries = append(spec.entries, []entry{
 		{name: "bin/__init__.py", data: "a package called bin"},
 		{name: "pkg/other.sh", data: "x", edit: func(h *zip.FileHeader) { h.ExternalAttrs = 0o100645 << 16 }},
 		{name: "pkg/__pycache__/x.cpython-311.pyc", data: "bytecode"},
@@ -82,9 +82,7 @@ func TestEqualsUVOdd(t *testing.T) {
 		{name: "pkg-1.0.dist-info/INSTALLER", data: "other"},
 		{name: "pkg-1.0.dist-info/REQUESTED", data: ""},
 		{name: "pkg-1.0.dist-info/entry_points.txt", data: "# note\n[console_scripts]\ncmd = pkg:main\nsub=pkg.x:a.b [extra]\n[gui_scripts]\ngui = pkg:gui\n[other]\nx = y\n"},
-	} {
-		spec.entries = append(spec.entries, e)
-	}
+	}...)
 	wheels := t.TempDir()
 	content := spec.build(t)
 	if err := os.WriteFile(filepath.Join(wheels, spec.fileName()), content, 0o666); err != nil {
