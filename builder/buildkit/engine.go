@@ -13,12 +13,10 @@
 package buildkit
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 
@@ -84,17 +82,22 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if err != nil {
 		return err
 	}
-	g, err := newGraph(ctx, r.Container, graphOptions{
+	o := graphOptions{
 		platform: llb.Platform(workers[0].Platforms[0]),
 		proxy:    proxyFromEnvironment(),
 		caBundle: bundle != nil,
 		netrc:    netrc != nil,
 		noCache:  e.NoCache,
-	})
+	}
+	secrets := make(map[string][]byte)
+	if holdsLogin(o.proxy) {
+		o.secretEnv = proxySecrets(o.proxy, secrets)
+		o.proxy = nil
+	}
+	g, err := newGraph(ctx, r.Container, o)
 	if err != nil {
 		return err
 	}
-	secrets := make(map[string][]byte)
 	if bundle != nil {
 		secrets[caBundleID] = bundle
 	}
@@ -124,15 +127,4 @@ func (e *Engine) readCABundle() ([]byte, error) {
 		}
 	}
 	return data, nil
-}
-
-// proxyFromEnvironment returns nil where the environment names no proxy.
-// BuildKit keeps proxies out of its cache keys.
-func proxyFromEnvironment() *llb.ProxyEnv {
-	get := func(name string) string { return cmp.Or(os.Getenv(name), os.Getenv(strings.ToLower(name))) }
-	p := llb.ProxyEnv{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}
-	if p.HTTPProxy == "" && p.HTTPSProxy == "" {
-		return nil
-	}
-	return &p
 }

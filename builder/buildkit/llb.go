@@ -32,11 +32,12 @@ type graph struct {
 }
 
 type graphOptions struct {
-	platform llb.ConstraintsOpt
-	proxy    *llb.ProxyEnv // nil: none
-	caBundle bool          // steps get the secret caBundleID
-	netrc    bool          // steps that ask for it get the secret netrcID
-	noCache  bool
+	platform  llb.ConstraintsOpt
+	proxy     *llb.ProxyEnv     // nil: none
+	secretEnv map[string]string // variables that hold secrets, with the secrets' IDs
+	caBundle  bool              // steps get the secret caBundleID
+	netrc     bool              // steps that ask for it get the secret netrcID
+	noCache   bool
 }
 
 // newGraph turns c into LLB: the image, and for each step its inputs and its
@@ -151,6 +152,7 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 	if o.proxy != nil {
 		opts = append(opts, llb.WithProxy(*o.proxy))
 	}
+	opts = append(opts, secretEnv(o.secretEnv)...)
 	if o.noCache {
 		opts = append(opts, llb.IgnoreCache)
 	}

@@ -84,6 +84,9 @@ func TestGraphGolden(t *testing.T) {
 	}{
 		{"plain", func(*graphOptions) {}},
 		{"cabundle", func(o *graphOptions) { o.caBundle = true }},
+		{"secretproxy", func(o *graphOptions) {
+			o.secretEnv = proxySecrets(&llb.ProxyEnv{HTTPSProxy: "http://me:hush@proxy.example:3128", NoProxy: "localhost"}, map[string][]byte{})
+		}},
 		{"netrc", func(o *graphOptions) { o.netrc = true }},
 		{"nocache", func(o *graphOptions) { o.noCache = true }},
 		{"proxy", func(o *graphOptions) { o.proxy = &llb.ProxyEnv{HTTPSProxy: "http://proxy.example:3128"} }},

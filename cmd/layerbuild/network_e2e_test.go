@@ -180,7 +180,7 @@ func (c *company) user(t *testing.T, env ...string) user {
 	home := t.TempDir()
 	return user{home, append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "BUILDKIT_HOST=" + os.Getenv("BUILDKIT_HOST"),
-		"LAYERBUILD_CACHE_DIR=" + filepath.Join(home, "cache"), "HTTPS_PROXY=" + c.proxy.URL,
+		"LAYERBUILD_CACHE_DIR=" + filepath.Join(home, "cache"), "HTTPS_PROXY=" + c.proxy.address(),
 	}, env...)}
 }
 
@@ -204,6 +204,7 @@ func (c *company) secretIsNowhere(t *testing.T, where string, data []byte) {
 		c.password, url.QueryEscape(c.password), url.PathEscape(c.password), url.UserPassword("", c.password).String(),
 		base64.StdEncoding.EncodeToString([]byte(companyUser + ":" + c.password)),
 		c.password[len(c.password)-26:], // its random part
+		strings.TrimPrefix(c.proxy.login, "corp:"), base64.StdEncoding.EncodeToString([]byte(c.proxy.login)),
 	} {
 		if bytes.Contains(data, []byte(form)) {
 			t.Errorf("%s shows the password as %q", where, form)
@@ -303,6 +304,9 @@ func TestPrivateIndexBehindProxy(t *testing.T) {
 				{"no authority", func(t *testing.T) user {
 					return c.user(t, "PIP_INDEX_URL="+inAddress(c.password))
 				}, []string{"certificate signed by unknown authority", "hint: behind a TLS proxy, name its certificates with caBundle"}},
+				{"no password for the proxy", func(t *testing.T) user {
+					return c.user(t, ca, "PIP_INDEX_URL="+inAddress(c.password), "HTTPS_PROXY="+c.proxy.URL)
+				}, []string{"the proxy", "wants a user and a password (407 Proxy Authentication Required), and none is known for it", "hint: the variable HTTPS_PROXY takes them"}},
 			} {
 				t.Run(bad.name, func(t *testing.T) {
 					// The uv.lock's layer needs no index but for the wheel itself, so

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,11 +26,12 @@ import (
 
 // tlsProxy is a company's proxy: it ends every TLS connection with a
 // certificate of its own authority, reads what is asked, and asks upstream for
-// one host. No other host is there.
+// one host. No other host is there. It demands a password.
 type tlsProxy struct {
 	*httptest.Server
-	ca   string // the authority's certificate, a PEM file
-	host string
+	ca    string // the authority's certificate, a PEM file
+	host  string
+	login string // "user:password", which it demands
 
 	cert tls.Certificate
 	to   *http.Transport
@@ -41,7 +44,7 @@ type tlsProxy struct {
 
 func newTLSProxy(t *testing.T, host, upstream string) *tlsProxy {
 	t.Helper()
-	p := &tlsProxy{host: host, up: upstream, to: &http.Transport{}, ca: filepath.Join(t.TempDir(), "ca.pem")}
+	p := &tlsProxy{host: host, up: upstream, login: "corp:proxyhush" + rand.Text(), to: &http.Transport{}, ca: filepath.Join(t.TempDir(), "ca.pem")}
 	ca, cert := proxyAuthority(t, host, "files.public.example", "public.example")
 	if err := os.WriteFile(p.ca, ca, 0o644); err != nil {
 		t.Fatal(err)
@@ -61,6 +64,11 @@ func (p *tlsProxy) stop() {
 func (p *tlsProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		http.Error(w, "only CONNECT", http.StatusMethodNotAllowed)
+		return
+	}
+	if r.Header.Get("Proxy-Authorization") != "Basic "+base64.StdEncoding.EncodeToString([]byte(p.login)) {
+		w.Header().Set("Proxy-Authenticate", `Basic realm="company"`)
+		w.WriteHeader(http.StatusProxyAuthRequired)
 		return
 	}
 	p.mu.Lock()
@@ -104,6 +112,11 @@ func (p *tlsProxy) relay(conn *tls.Conn, host string) {
 			return
 		}
 	}
+}
+
+// address is what a user sets HTTPS_PROXY to.
+func (p *tlsProxy) address() string {
+	return strings.Replace(p.URL, "http://", "http://"+p.login+"@", 1)
 }
 
 // seen returns the hosts that were asked for and those that got a login, each
