@@ -5,6 +5,7 @@ package wheelhouse
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -36,22 +37,32 @@ type File struct {
 	Data   []byte
 }
 
-// Build makes the wheel's file. The same wheel gives the same bytes.
-func (w Wheel) Build() (File, error) {
-	tag := w.Tag
-	if tag == "" {
-		tag = "py3-none-any"
-	}
-	stem := strings.ReplaceAll(w.Name, "-", "_") + "-" + w.Version
-	info := stem + ".dist-info/"
+func (w Wheel) stem() string { return strings.ReplaceAll(w.Name, "-", "_") + "-" + w.Version }
+
+func (w Wheel) tag() string { return cmp.Or(w.Tag, "py3-none-any") }
+
+// files are all of the wheel's files, the generated ones as well.
+func (w Wheel) files() map[string]string {
+	info := w.stem() + ".dist-info/"
 	files := map[string]string{
-		info + "WHEEL":    "Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: true\nTag: " + tag + "\n",
+		info + "WHEEL":    "Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: true\nTag: " + w.tag() + "\n",
 		info + "METADATA": w.metadata(),
 	}
 	maps.Copy(files, w.Files)
 	if _, own := files[info+"RECORD"]; !own {
 		files[info+"RECORD"] = record(files, info+"RECORD")
 	}
+	return files
+}
+
+// Record is the RECORD of the wheel, with which another can lie.
+func (w Wheel) Record() string {
+	return w.files()[w.stem()+".dist-info/RECORD"]
+}
+
+// Build makes the wheel's file. The same wheel gives the same bytes.
+func (w Wheel) Build() (File, error) {
+	files := w.files()
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
 	add := func(name, content string, mode fs.FileMode) error {
@@ -81,7 +92,7 @@ func (w Wheel) Build() (File, error) {
 		return File{}, err
 	}
 	sum := sha256.Sum256(buf.Bytes())
-	return File{stem + "-" + tag + ".whl", hex.EncodeToString(sum[:]), buf.Bytes()}, nil
+	return File{w.stem() + "-" + w.tag() + ".whl", hex.EncodeToString(sum[:]), buf.Bytes()}, nil
 }
 
 func (w Wheel) metadata() string {
