@@ -39,7 +39,9 @@ unit: ## the tests that need no root, network or container, with the race detect
 	$(GO) test -race ./...
 
 e2e: testbed $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## the tests against real registries and a real BuildKit
-	eval "$$($(TESTBED) env)" && env -u CI $(GO) test -tags e2e -timeout 60m ./...
+	env="$$($(TESTBED) env)" && eval "$$env" && \
+		$(GO) -C testdata/testbed test -count 1 . && \
+		env -u CI $(GO) test -tags e2e -timeout 60m ./...
 
 bench: build $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## measure against uv and zip, as ratios in one run
 	$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild

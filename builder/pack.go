@@ -153,9 +153,8 @@ func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runti
 			return info, fmt.Errorf("%s changed during the build", e.Name)
 		}
 	}
-	opts.Progress = func(done int64) {
-		r.progress(id)(runtimes.Update{Phase: "verify", Done: done, Total: total})
-	}
+	r.progress(id)(runtimes.Update{Phase: "verify"})
+	opts.Progress = nil
 	return info, zipper.Verify(ctx, w, w.Size(), info, opts)
 }
 

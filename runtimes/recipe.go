@@ -26,6 +26,7 @@ type Recipe struct {
 
 	// How it is installed; nothing here decides bytes.
 
+	Target    Target     // what the recipe is for
 	LockFile  string     // the lock file that was read, as a path in the project
 	Notes     []string   // what the user should know of the reading
 	Indexes   []string   // package indexes, preferred first; empty: the ecosystem's own

@@ -68,10 +68,7 @@ func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 		}
 	}
 	var opts []client.ClientOpt
-	if e.TLS != (TLS{}) {
-		if !strings.HasPrefix(e.Address, "tcp://") {
-			return nil, e.unreachable(errors.New("TLS is for tcp:// addresses only"))
-		}
+	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
 		opts = append(opts, e.TLS.options()...)
 	}
 	c, err := client.New(ctx, e.Address, opts...)

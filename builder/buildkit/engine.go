@@ -13,12 +13,12 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-
-	"golang.org/x/net/http/httpproxy"
+	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 
@@ -34,7 +34,8 @@ type Engine struct {
 	// kube-pod://, ssh://.
 	Address string
 
-	// TLS is for tcp:// only. Its zero value means a connection in clear.
+	// TLS is for tcp:// only, other addresses have their own protection. Its
+	// zero value means a connection in clear.
 	TLS TLS
 
 	// CABundle is the path of a PEM file with the certificate authorities
@@ -112,9 +113,10 @@ func (e *Engine) readCABundle() ([]byte, error) {
 // proxyFromEnvironment returns nil where the environment names no proxy.
 // BuildKit keeps proxies out of its cache keys.
 func proxyFromEnvironment() *llb.ProxyEnv {
-	c := httpproxy.FromEnvironment()
-	if c.HTTPProxy == "" && c.HTTPSProxy == "" {
+	get := func(name string) string { return cmp.Or(os.Getenv(name), os.Getenv(strings.ToLower(name))) }
+	p := llb.ProxyEnv{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}
+	if p.HTTPProxy == "" && p.HTTPSProxy == "" {
 		return nil
 	}
-	return &llb.ProxyEnv{HTTPProxy: c.HTTPProxy, HTTPSProxy: c.HTTPSProxy, NoProxy: c.NoProxy}
+	return &p
 }

@@ -3,7 +3,6 @@
 package buildkit
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -53,45 +51,6 @@ func python(t *testing.T, e *Engine, code string) runtimes.Recipe {
 			Env:  []string{"HOME=/tmp", "LD_LIBRARY_PATH=/var/lang/lib", "PATH=/var/lang/bin"},
 		}},
 	}}
-}
-
-// logs collects the lines that steps print.
-type logs struct {
-	mu    sync.Mutex
-	lines []string
-	seen  chan struct{} // gets one value for each line, where not nil
-}
-
-func (l *logs) progress(u runtimes.Update) {
-	if u.Log == "" {
-		return
-	}
-	l.mu.Lock()
-	l.lines = append(l.lines, u.Log)
-	l.mu.Unlock()
-	if l.seen != nil {
-		l.seen <- struct{}{}
-	}
-}
-
-func tarNames(t *testing.T, r io.Reader) []string {
-	t.Helper()
-	var names []string
-	for tr := tar.NewReader(r); ; {
-		h, err := tr.Next()
-		if err == io.EOF {
-			return names
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, h.Name)
-	}
-}
-
-// unique makes a step that no test ran before.
-func unique(code string) string {
-	return fmt.Sprintf("# %d\n%s", time.Now().UnixNano(), code)
 }
 
 func TestEngineInstall(t *testing.T) {
@@ -177,41 +136,22 @@ func TestEngineWrongImage(t *testing.T) {
 
 	for _, tt := range []struct {
 		name, image string
-		digest      bool // else a network error
+		target      any
 	}{
-		{"absent", testImage + "@sha256:" + absent, true},
-		{"other content", host + "/lambda/python:3.11@sha256:" + absent, true},
-		{"no registry", gone.Addr().String() + "/lambda/python:3.11@sha256:" + absent, false},
+		{"absent", testImage + "@sha256:" + absent, new(*runtimes.DigestError)},
+		{"other content", host + "/lambda/python:3.11@sha256:" + absent, new(*runtimes.DigestError)},
+		{"no platform", host + "/lambda/python:3.11@sha256:" + emptyIndexDigest(), new(*runtimes.InputError)},
+		{"no registry", gone.Addr().String() + "/lambda/python:3.11@sha256:" + absent, new(*runtimes.NetworkError)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.Container.Image = tt.image
 			err := e.Install(t.Context(), r, io.Discard, nil)
 			t.Log(err)
-			var mismatch *runtimes.DigestError
-			var network *runtimes.NetworkError
-			switch {
-			case tt.digest && (!errors.As(err, &mismatch) || mismatch.Want != absent):
-				t.Errorf("got %T, want a DigestError", err)
-			case !tt.digest && !errors.As(err, &network):
-				t.Errorf("got %T, want a NetworkError", err)
+			if !errors.As(err, tt.target) {
+				t.Errorf("got %T, want a %T", err, tt.target)
 			}
 		})
 	}
-}
-
-// lyingRegistry answers with the same manifest whatever digest it is asked for.
-func lyingRegistry() http.Handler {
-	const index = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.Contains(r.URL.Path, "/manifests/") {
-			return // the version check
-		}
-		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
-		w.Header().Set("Content-Length", fmt.Sprint(len(index)))
-		if r.Method == http.MethodGet {
-			io.WriteString(w, index)
-		}
-	})
 }
 
 // TestEngineCancel cancels a step that would run for an hour.
@@ -250,21 +190,29 @@ func TestEngineCancel(t *testing.T) {
 	t.Logf("the step was gone after %v", time.Since(start))
 }
 
-// processes finds the processes of this machine whose command holds mark,
-// but for runc's own.
-func processes(t *testing.T, mark string) []string {
-	t.Helper()
-	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
+// TestEngineLost cuts the connection while a step runs.
+func TestEngineLost(t *testing.T) {
+	e := testEngine(t)
+	r := python(t, e, unique("import time; print('running', flush=True); time.sleep(3600)"))
+	socket := strings.TrimPrefix(e.Address, "unix://")
+	address, cut := proxy(t, socket)
+	e.Address = "tcp://" + address
+	l := logs{seen: make(chan struct{}, 1000)}
+	done := make(chan error, 1)
+	go func() { done <- e.Install(t.Context(), r, io.Discard, l.progress) }()
+	select {
+	case <-l.seen:
+	case err := <-done:
+		t.Fatalf("the step ended: %v", err)
 	}
-	var found []string
-	for _, path := range commands {
-		if data, err := os.ReadFile(path); err == nil && bytes.Contains(data, []byte(mark)) {
-			found = append(found, path)
-		}
+	cut()
+	start := time.Now()
+	err := <-done
+	t.Logf("after %v: %v", time.Since(start), err)
+	var unreachable *runtimes.UnreachableError
+	if !errors.As(err, &unreachable) {
+		t.Errorf("got %T, want an UnreachableError", err)
 	}
-	return found
 }
 
 // TestEngineWriterFails: the writer's own error comes back, not the daemon's

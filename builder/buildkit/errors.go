@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/solver/errdefs"
@@ -29,7 +30,7 @@ func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
 	case lostDaemon(err):
 		return e.unreachable(dialCause(err))
 	}
-	return redacted(err)
+	return plain(err)
 }
 
 // lostDaemon tells whether the connection broke. An error that names a vertex
@@ -39,27 +40,49 @@ func lostDaemon(err error) bool {
 	return grpcerrors.Code(err) == codes.Unavailable && !errors.As(err, &v)
 }
 
-// dialCause takes gRPC's wrapping off a dial error.
+// noise is what BuildKit and gRPC put before the part of an error that says
+// something to a user.
+var noise = strings.NewReplacer(
+	"failed to list workers: ", "",
+	"failed to solve: ", "",
+	"failed to load cache key: ", "",
+	"failed to receive status: ", "",
+	"rpc error: code = Unavailable desc = ", "",
+	"Unavailable: ", "",
+	"connection error: ", "",
+	"transport: ", "",
+)
+
+// plain is err without noise and credentials; its chain, which still shows
+// them, is cut off.
+func plain(err error) error { return errors.New(redact(noise.Replace(err.Error()))) }
+
+// dialCause says why the daemon does not answer.
 func dialCause(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || grpcerrors.Code(err) == codes.DeadlineExceeded {
 		return errors.New("no answer within " + answerTime.String())
 	}
-	text := err.Error()
-	for _, noise := range []string{"failed to list workers: ", "failed to solve: ", "Unavailable: ", "connection error: ", "transport: "} {
-		text = strings.ReplaceAll(text, noise, "")
+	text := plain(err).Error()
+	if quoted, ok := strings.CutPrefix(text, "desc = "); ok {
+		if inner, err := strconv.Unquote(quoted); err == nil {
+			text = strings.TrimSpace(inner)
+		}
 	}
-	if inner, ok := strings.CutPrefix(text, `desc = "`); ok {
-		text = strings.TrimSuffix(inner, `"`)
-	}
-	return errors.New(redact(text))
+	return errors.New(text)
 }
 
-// What BuildKit says where a registry has no such image, and where it sent
-// another content than was asked for.
-var (
-	imageUnknown  = regexp.MustCompile(`: not found$|manifest unknown|MANIFEST_UNKNOWN`)
-	imageMismatch = regexp.MustCompile(`unexpected commit digest (sha256:[0-9a-f]{64}), expected (sha256:[0-9a-f]{64})`)
-)
+// What BuildKit says of an image that has no manifest for a platform, and of
+// one whose content is not what was asked for.
+const noPlatform = "no match for platform in manifest"
+
+var imageMismatch = regexp.MustCompile(`unexpected commit digest (sha256:[0-9a-f]{64}), expected (sha256:[0-9a-f]{64})`)
+
+// unknownImage tells whether a registry answered that it has nothing by that
+// tag or digest.
+func unknownImage(text, tagOrDigest string) bool {
+	return strings.HasSuffix(text, tagOrDigest+": not found") ||
+		strings.Contains(text, "MANIFEST_UNKNOWN") || strings.Contains(text, "manifest unknown")
+}
 
 // imageError says why image, which is pinned by digest, could not be had.
 func imageError(err error, image string) error {
@@ -72,22 +95,24 @@ func imageError(err error, image string) error {
 			Got:  strings.TrimPrefix(m[1], "sha256:"),
 		}
 	}
-	if imageUnknown.MatchString(text) {
+	if unknownImage(text, want) {
 		return &runtimes.DigestError{What: "image " + name, Want: want}
 	}
-	return &runtimes.NetworkError{URL: image, Err: redacted(err)}
+	if strings.Contains(text, noPlatform) {
+		return &runtimes.InputError{
+			Problem: "image " + image + " is not for the daemon's platform",
+			Err:     plain(err),
+			Hint:    "pin the image's index, which is for several platforms, or use another daemon",
+		}
+	}
+	return &runtimes.NetworkError{URL: image, Err: plain(err)}
 }
 
 // stepCause cuts the command, which BuildKit repeats in full, off the error of
 // a step: "exit code: 1".
 func stepCause(err error) error {
-	text := err.Error()
-	if _, after, ok := strings.Cut(text, "did not complete successfully: "); ok {
-		text = after
+	if _, cause, ok := strings.Cut(err.Error(), "did not complete successfully: "); ok {
+		return errors.New(redact(cause))
 	}
-	return errors.New(redact(text))
+	return plain(err)
 }
-
-// redacted hides credentials in err's text, and the error itself: its chain
-// would still show them.
-func redacted(err error) error { return errors.New(redact(err.Error())) }

@@ -55,11 +55,19 @@ func (e *Engine) ResolveImage(ctx context.Context, ref string) (string, error) {
 // resolveError says why ref could not be resolved. The error has no vertex, so
 // the daemon is asked whether it was it that went away.
 func (e *Engine) resolveError(ctx context.Context, c *client.Client, err error, ref string) error {
-	if imageUnknown.MatchString(err.Error()) {
+	tag := ref[strings.LastIndexAny(ref, ":/")+1:]
+	if unknownImage(err.Error(), tag) {
 		return &runtimes.InputError{
-			Problem: "no registry has the image " + ref,
-			Err:     redacted(err),
+			Problem: "the registry has no image " + ref,
+			Err:     plain(err),
 			Hint:    "check the image's name and tag",
+		}
+	}
+	if strings.Contains(err.Error(), noPlatform) {
+		return &runtimes.InputError{
+			Problem: "image " + ref + " is not for the daemon's platform",
+			Err:     plain(err),
+			Hint:    "use a tag that is for several platforms, or another daemon",
 		}
 	}
 	if lostDaemon(err) {
@@ -67,5 +75,5 @@ func (e *Engine) resolveError(ctx context.Context, c *client.Client, err error, 
 			return lost
 		}
 	}
-	return &runtimes.NetworkError{URL: ref, Err: redacted(err)}
+	return &runtimes.NetworkError{URL: ref, Err: plain(err)}
 }

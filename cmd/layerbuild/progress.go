@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -30,17 +29,36 @@ type progress struct {
 
 // task is a target that is being built.
 type task struct {
-	name    string
-	began   time.Time
-	phase   string
-	item    string
-	items   map[string]counts // of the phase
-	fetched counts            // of all downloads, whatever came after them
-	files   int               // how many
-	line    *liveLine
+	name      string
+	began     time.Time
+	phase     string
+	last      runtimes.Update   // of the phase
+	items     map[string]counts // of the phase
+	downloads map[string]counts // kept, for the line at the end
+	line      *liveLine
 }
 
 type counts struct{ done, total int64 }
+
+func sum(items map[string]counts) counts {
+	var all counts
+	for _, c := range items {
+		all.done += c.done
+		all.total += c.total
+	}
+	return all
+}
+
+// amount shows bytes in a sentence.
+func (c counts) amount() string {
+	switch {
+	case c.total > 0:
+		return fmt.Sprintf(", %s of %s", size(c.done), size(max(c.done, c.total)))
+	case c.done > 0:
+		return ", " + size(c.done)
+	}
+	return ""
+}
 
 func newProgress(ui *ui) *progress {
 	p := &progress{ui: ui, now: time.Now, done: make(chan struct{}), said: make(map[string]bool)}
@@ -113,7 +131,7 @@ func (p *progress) start(name, engine string) {
 	if p.ui.quiet {
 		return
 	}
-	t := &task{name: name, began: p.now()}
+	t := &task{name: name, began: p.now(), downloads: make(map[string]counts)}
 	p.mu.Lock()
 	p.tasks = append(p.tasks, t)
 	p.mu.Unlock()
@@ -153,57 +171,50 @@ func (p *progress) task(name string) *task {
 }
 
 func (t *task) take(u runtimes.Update) {
-	if u.Phase != "" && u.Phase != t.phase {
-		t.phase, t.items = u.Phase, make(map[string]counts)
+	if u.Phase == "open" && t.phase != "" {
+		return // some packages are read while others are still fetched
 	}
-	t.item = cmp.Or(u.Item, t.item)
-	if u.Log != "" || t.items == nil {
+	if u.Phase != "" && u.Phase != t.phase {
+		t.phase, t.last, t.items = u.Phase, runtimes.Update{}, make(map[string]counts)
+	}
+	if u.Log != "" {
 		return
 	}
-	old, seen := t.items[u.Item]
-	now := counts{max(u.Done, old.done), max(u.Total, old.total)}
-	t.items[u.Item] = now
-	if t.phase == "download" {
-		if !seen {
-			t.files++
-		}
-		t.fetched.done += now.done - old.done
-		t.fetched.total += now.total - old.total
+	t.last = u
+	items := t.items
+	if u.Phase == "download" {
+		items = t.downloads
+	}
+	if items != nil {
+		items[u.Item] = counts{max(u.Done, items[u.Item].done), max(u.Total, items[u.Item].total)}
 	}
 }
 
 // status says what a task does now.
 func (t *task) status() string {
-	var sum counts
-	for _, c := range t.items {
-		sum.done += c.done
-		sum.total += c.total
-	}
-	amount := ""
-	switch {
-	case sum.total > 0:
-		amount = fmt.Sprintf(", %s of %s", size(sum.done), size(max(sum.done, sum.total)))
-	case sum.done > 0:
-		amount = ", " + size(sum.done)
-	}
 	switch t.phase {
 	case "":
 		return "starting"
 	case "download":
-		return plural(len(t.items), "downloading %d file", "downloading %d files") + amount
+		return plural(len(t.downloads), "downloading %d file", "downloading %d files") + sum(t.downloads).amount()
+	case "open":
+		return fmt.Sprintf("reading %d of %d packages", t.last.Done, t.last.Total)
 	case "pull":
-		return "pulling the image" + amount
+		return "pulling the image" + sum(t.items).amount()
 	case "install":
-		if t.item != "" {
-			return "installing: " + t.item
+		switch {
+		case t.last.Total > 0:
+			return fmt.Sprintf("installing %d of %d files", t.last.Done, t.last.Total)
+		case t.last.Item != "":
+			return "installing: " + t.last.Item
 		}
 		return "installing"
 	case "zip":
-		return "compressing" + amount
+		return "compressing" + sum(t.items).amount()
 	case "verify":
-		return "reading back" + amount
+		return "reading back" + sum(t.items).amount()
 	}
-	return t.phase + amount
+	return t.phase + sum(t.items).amount()
 }
 
 // end takes a task off. A target that never started was in the cache.
@@ -234,8 +245,8 @@ func (p *progress) end(name, how string) {
 		line.remove()
 	}
 	text := name + ": " + how + " in " + duration(p.now().Sub(t.began))
-	if t.files > 0 {
-		text += plural(t.files, ", %d file", ", %d files") + fmt.Sprintf(" downloaded, %s", size(t.fetched.done))
+	if n := len(t.downloads); n > 0 {
+		text += plural(n, ", %d file", ", %d files") + " downloaded, " + size(sum(t.downloads).done)
 	}
 	p.say("%s", text)
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,16 +82,23 @@ func download(t *testing.T, tags []string, names ...string) []runtimes.Package {
 	return packages
 }
 
-// uvPin is the tool's pin, with the files that pip has for both machines.
+// uvPin is the tool's pin, with the files that pip has for both machines. They
+// are downloaded once.
 func uvPin(t *testing.T) runtimes.Tool {
 	t.Helper()
-	tool := runtimes.Tool{Version: uvVersion}
-	for _, arch := range []string{"x86_64", "aarch64"} {
-		for _, p := range download(t, []string{"manylinux2014_" + arch}, "uv=="+uvVersion) {
-			tool.Files = append(tool.Files, p.File)
+	uvFiles.Do(func() {
+		for _, arch := range []string{"x86_64", "aarch64"} {
+			for _, p := range download(t, []string{"manylinux2014_" + arch}, "uv=="+uvVersion) {
+				uvFiles.files = append(uvFiles.files, p.File)
+			}
 		}
-	}
-	return tool
+	})
+	return runtimes.Tool{Version: uvVersion, Files: uvFiles.files}
+}
+
+var uvFiles struct {
+	sync.Once
+	files []runtimes.File
 }
 
 // pinned is a target of python3.11 with the pins that the testbed gives.
@@ -226,7 +234,7 @@ func TestInstallInContainer(t *testing.T) {
 func TestContainerCABundle(t *testing.T) {
 	wheels := append(clashing(t), full(t))
 	ca, certificate := authority(t)
-	server := httptest.NewUnstartedServer(wheelServer(wheels, nil))
+	server := httptest.NewUnstartedServer(wheelIndex(wheels, nil))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	defer server.Close()
@@ -277,7 +285,7 @@ func TestContainerCABundle(t *testing.T) {
 func TestContainerPipCABundle(t *testing.T) {
 	fake := makeWheel(t, "uv", map[string]string{"uv.py": "\n"})
 	ca, certificate := authority(t)
-	server := httptest.NewUnstartedServer(wheelServer([]wheel{fake}, nil))
+	server := httptest.NewUnstartedServer(wheelIndex([]testWheel{fake}, nil))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()
 	defer server.Close()

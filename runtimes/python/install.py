@@ -84,7 +84,7 @@ def run_uv(job, packages, by_url, options):
             "--no-compile-bytecode",
             "--cache-dir", job["cache"],
             "--requirements", requirements,
-        ]  # fmt: skip
+        ]
         command += index_options(job["indexes"])
         command += options
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as uv:

@@ -92,7 +92,7 @@ const sitePackages = "lib/pythonX.Y/site-packages/"
 
 func TestInstallClash(t *testing.T) {
 	wheels := clashing(t)
-	server := httptest.NewServer(wheelServer(wheels, nil))
+	server := httptest.NewServer(wheelIndex(wheels, nil))
 	defer server.Close()
 	var packages []runtimes.Package
 	for _, w := range wheels {
@@ -128,7 +128,7 @@ func TestInstallClash(t *testing.T) {
 // TestInstallForm holds uv to the form that Normalise reads.
 func TestInstallForm(t *testing.T) {
 	w := full(t)
-	server := httptest.NewServer(wheelServer([]wheel{w}, nil))
+	server := httptest.NewServer(wheelIndex([]testWheel{w}, nil))
 	defer server.Close()
 	prefix, _, err := runInstall(t, []string{server.URL + "/simple"}, []runtimes.Package{w.pkg(server.URL)})
 	if err != nil {
@@ -163,9 +163,9 @@ func TestInstallFromURL(t *testing.T) {
 	other := makeWheel(t, "other", map[string]string{"other.py": "3\n"})
 	squatted := makeWheel(t, "other", map[string]string{"other.py": "evil\n"})
 
-	server := httptest.NewServer(wheelServer([]wheel{listed}, []wheel{direct, other}))
+	server := httptest.NewServer(wheelIndex([]testWheel{listed}, []testWheel{direct, other}))
 	defer server.Close()
-	second := httptest.NewServer(wheelServer([]wheel{squatted}, nil))
+	second := httptest.NewServer(wheelIndex([]testWheel{squatted}, nil))
 	defer second.Close()
 	indexes := []string{second.URL + "/simple", server.URL + "/simple"}
 	prefix, _, err := runInstall(t, indexes, []runtimes.Package{
@@ -186,9 +186,9 @@ func TestInstallFromURL(t *testing.T) {
 func TestInstallIndexOrder(t *testing.T) {
 	first := makeWheel(t, "other", map[string]string{"other.py": "first\n"})
 	second := makeWheel(t, "other", map[string]string{"other.py": "second\n"})
-	preferred := httptest.NewServer(wheelServer([]wheel{first}, nil))
+	preferred := httptest.NewServer(wheelIndex([]testWheel{first}, nil))
 	defer preferred.Close()
-	fallback := httptest.NewServer(wheelServer([]wheel{second}, nil))
+	fallback := httptest.NewServer(wheelIndex([]testWheel{second}, nil))
 	defer fallback.Close()
 	indexes := []string{preferred.URL + "/simple", fallback.URL + "/simple"}
 
@@ -205,7 +205,7 @@ func TestInstallIndexOrder(t *testing.T) {
 
 func TestInstallRefuses(t *testing.T) {
 	w := makeWheel(t, "tampered", map[string]string{"tampered.py": "1\n"})
-	server := httptest.NewServer(wheelServer([]wheel{w}, nil))
+	server := httptest.NewServer(wheelIndex([]testWheel{w}, nil))
 	defer server.Close()
 	index := []string{server.URL + "/simple"}
 

@@ -22,6 +22,9 @@ func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkClosed(r, dists, t); err != nil {
+		return nil, err
+	}
 	n := &normaliser{recipe: r, in: t, owned: map[string]bool{}, claims: map[string][]claim{}}
 	for _, d := range dists {
 		if err := n.claim(d); err != nil {
@@ -80,6 +83,9 @@ func (n *normaliser) claim(d *dist) error {
 	commands, err := n.commands(d)
 	if err != nil {
 		return err
+	}
+	for _, name := range d.unlisted() {
+		n.owned[name] = true
 	}
 	for _, e := range d.record {
 		at, ok := d.locate(e.Path)
@@ -170,6 +176,7 @@ func (n *normaliser) settle() (runtimes.Tree, error) {
 			return nil, last.dist.errorf("%s is not a regular file", last.entry.Path)
 		}
 		f.Mode = mode(f.Mode&0o111 != 0 || last.dist.isScriptIn(n.recipe, p))
+		f.Package = last.dist.name
 		out[p] = f
 	}
 	return out, nil

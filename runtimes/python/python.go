@@ -57,9 +57,10 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		return runtimes.Recipe{}, nothingToInstall(found.file, t)
 	}
 	r := runtimes.Recipe{
+		Target:         t,
 		Runtime:        "python",
 		Layout:         layout,
-		Prefix:         prefix(t),
+		Prefix:         prefixOf(t),
 		ConsoleScripts: t.ConsoleScripts,
 		ExcludeFiles:   t.ExcludeFiles,
 		LockFile:       found.file,
@@ -79,9 +80,9 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	return r, nil
 }
 
-// prefix is where packages go below /opt. The first of the two is searched by
+// prefixOf is where packages go below /opt. The first of the two is searched by
 // one version of Python only, the other by all.
-func prefix(t runtimes.Target) string {
+func prefixOf(t runtimes.Target) string {
 	if t.Universal {
 		return "python"
 	}

@@ -118,6 +118,13 @@ func (d *dist) mayLack(name string) bool {
 		strings.HasPrefix(name, strings.TrimSuffix(d.info, wheel.DistInfoSuffix)+".data/")
 }
 
+// unlisted gives the paths of the files that RECORD may pass over: itself and
+// its signatures.
+func (d *dist) unlisted() []string {
+	own := path.Join(d.site, d.info, "RECORD")
+	return []string{own, own + ".jws", own + ".p7s"}
+}
+
 func (d *dist) isScript(at string) bool { return strings.HasPrefix(at, "bin/") }
 
 // place gives the layer's path for the file at a path of the tree, or "" for

@@ -18,28 +18,30 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// wheel is a wheel that a test made.
-type wheel struct {
+// testWheel is a wheel that a test made.
+type testWheel struct {
 	name string // normalised; the version is 1.0
 	data []byte
 }
 
-func (w wheel) file() string { return strings.ReplaceAll(w.name, "-", "_") + "-1.0-py3-none-any.whl" }
+func (w testWheel) file() string {
+	return strings.ReplaceAll(w.name, "-", "_") + "-1.0-py3-none-any.whl"
+}
 
-func (w wheel) sha256() string {
+func (w testWheel) sha256() string {
 	sum := sha256.Sum256(w.data)
 	return hex.EncodeToString(sum[:])
 }
 
 // pkg is the package that w is the file of.
-func (w wheel) pkg(base string) runtimes.Package {
+func (w testWheel) pkg(base string) runtimes.Package {
 	return runtimes.Package{Name: w.name, Version: "1.0", File: runtimes.File{
 		Name: w.file(), URL: base + "/files/" + w.file(), SHA256: w.sha256(),
 	}}
 }
 
 // makeWheel packs files, with the metadata that a wheel has.
-func makeWheel(t *testing.T, name string, files map[string]string) wheel {
+func makeWheel(t *testing.T, name string, files map[string]string) testWheel {
 	t.Helper()
 	dist := strings.ReplaceAll(name, "-", "_") + "-1.0"
 	files = maps.Clone(files)
@@ -68,11 +70,11 @@ func makeWheel(t *testing.T, name string, files map[string]string) wheel {
 	if err := zw.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return wheel{name, buf.Bytes()}
+	return testWheel{name, buf.Bytes()}
 }
 
-// wheelServer serves an index of listed at /simple, and all wheels at /files.
-func wheelServer(listed, unlisted []wheel) http.Handler {
+// wheelIndex serves an index of listed at /simple, and all wheels at /files.
+func wheelIndex(listed, unlisted []testWheel) http.Handler {
 	mux := http.NewServeMux()
 	for _, w := range listed {
 		mux.HandleFunc("/simple/"+w.name+"/", func(rw http.ResponseWriter, _ *http.Request) {
@@ -91,9 +93,9 @@ func wheelServer(listed, unlisted []wheel) http.Handler {
 
 // clashing returns wheels that own a path together: apple, Pear and zebra
 // differ there, and twin has apple's bytes at another path.
-func clashing(t *testing.T) []wheel {
+func clashing(t *testing.T) []testWheel {
 	t.Helper()
-	return []wheel{
+	return []testWheel{
 		makeWheel(t, "zebra", map[string]string{"tests/__init__.py": "zebra\n", "zebra.py": "z = 1\n"}),
 		makeWheel(t, "apple", map[string]string{"tests/__init__.py": "apple\n", "apple.py": "a = 1\n", "shared.py": "same\n"}),
 		makeWheel(t, "pear-tree", map[string]string{"tests/__init__.py": "pear\n", "tests/pear.py": "p = 1\n"}),
@@ -102,7 +104,7 @@ func clashing(t *testing.T) []wheel {
 }
 
 // full is a wheel with one of each thing that a wheel can hold.
-func full(t *testing.T) wheel {
+func full(t *testing.T) testWheel {
 	t.Helper()
 	return makeWheel(t, "full", map[string]string{
 		"full/__init__.py":                    "def main(): print('full')\n",

@@ -51,6 +51,7 @@ func (tb *testbed) buildPrograms(ctx context.Context) (string, error) {
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 			cmd.Stdout = log
 			cmd.Stderr = log
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 			if err := cmd.Run(); err != nil {
 				return logged(err, log.Name())
 			}

@@ -25,6 +25,20 @@ type process struct {
 
 func (tb *testbed) record(name string) string { return filepath.Join(tb.state, name+".json") }
 
+// remember writes the record whole or not at all: a process without one
+// could not be ended any more.
+func (tb *testbed) remember(name string, p process) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	temp := tb.record(name) + ".tmp"
+	if err := os.WriteFile(temp, data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temp, tb.record(name))
+}
+
 // recorded returns the record of the process, the zero one if there is none.
 // An unreadable record is none: up then starts afresh.
 func (tb *testbed) recorded(name string) process {
@@ -76,11 +90,7 @@ func (tb *testbed) start(ctx context.Context, name, addr, config string, argv []
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
 	p := process{PID: cmd.Process.Pid, Birth: birth(cmd.Process.Pid), Addr: addr, Config: config}
-	data, err := json.Marshal(p)
-	if err == nil {
-		err = os.WriteFile(tb.record(name), data, 0o644)
-	}
-	if err != nil {
+	if err := tb.remember(name, p); err != nil {
 		cmd.Process.Kill()
 		return err
 	}

@@ -29,17 +29,17 @@ type Environment struct {
 	DependencyGroups []string
 }
 
-// patchReleases are the newest releases of each Python known when this was
-// written. Lambda documents no patch release and moves to newer ones by
-// itself, so python_full_version is an assumption: a marker that tells two
-// patch releases of one Python apart is evaluated for these.
+// patchReleases are the newest releases of each Python on 2026-11-23. Lambda
+// documents no patch release and moves to newer ones by itself, so
+// python_full_version is an assumption: a marker that tells two patch releases
+// of one Python apart is evaluated for these.
 var patchReleases = map[string]string{
 	"3.9":  "3.9.25",
-	"3.10": "3.10.19",
-	"3.11": "3.11.14",
-	"3.12": "3.12.12",
-	"3.13": "3.13.9",
-	"3.14": "3.14.0",
+	"3.10": "3.10.22",
+	"3.11": "3.11.18",
+	"3.12": "3.12.16",
+	"3.13": "3.13.18",
+	"3.14": "3.14.10",
 }
 
 // EnvironmentFor is the environment of t's runtime. The kernel's release and

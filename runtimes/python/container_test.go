@@ -1,0 +1,152 @@
+package python
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+var updateContainer = flag.Bool("update", false, "write the golden files anew")
+
+// containerTarget has every pin that a container needs.
+func containerTarget(t *testing.T) runtimes.Target {
+	t.Helper()
+	info, ok := runtimes.Lookup("python3.11")
+	if !ok {
+		t.Fatal("python3.11 is unknown")
+	}
+	return runtimes.Target{Runtime: info, Arch: runtimes.ARM64, Pins: runtimes.Pins{
+		Images: map[string]string{info.Image: "sha256:" + strings.Repeat("1", 64)},
+		Tools: map[string]runtimes.Tool{uvName: {Version: uvVersion, Files: []runtimes.File{
+			{Name: "uv-x86_64.whl", SHA256: strings.Repeat("b", 64)},
+			{Name: "uv-aarch64.whl", SHA256: strings.Repeat("a", 64)},
+		}}},
+	}}
+}
+
+func containerRecipe() runtimes.Recipe {
+	return runtimes.Recipe{
+		Indexes: []string{"https://mirror.example/simple", "https://other.example/simple"},
+		Packages: []runtimes.Package{
+			{Name: "numpy", Version: "2.2.6", File: runtimes.File{Name: "numpy.whl", SHA256: strings.Repeat("c", 64)}},
+			{Name: "six", Version: "1.17.0", File: runtimes.File{
+				Name: "six.whl", URL: "https://files.example/six.whl", SHA256: strings.Repeat("d", 64),
+			}},
+		},
+	}
+}
+
+func TestContainer(t *testing.T) {
+	r := containerRecipe()
+	needs, c := container(containerTarget(t), r)
+	if len(needs) > 0 {
+		t.Fatalf("needs %v", needs)
+	}
+	for i := range c.Steps {
+		if !slices.IsSorted(c.Steps[i].Env) {
+			t.Errorf("%s: the environment is not sorted", c.Steps[i].Name)
+		}
+	}
+	golden(t, "container.json", c)
+}
+
+// golden compares c with a file, in a form that people can read.
+func golden(t *testing.T, name string, c *runtimes.Container) {
+	t.Helper()
+	type step struct {
+		runtimes.Step
+		Inputs map[string]string
+	}
+	var steps []step
+	for _, s := range c.Steps {
+		inputs := map[string]string{}
+		for _, in := range s.Inputs {
+			inputs[in.Path] = string(in.Data)
+			if bytes.Equal(in.Data, installScript) {
+				inputs[in.Path] = "install.py"
+			}
+		}
+		steps = append(steps, step{s, inputs})
+	}
+	got, err := json.MarshalIndent(struct {
+		Image, Output string
+		Steps         []step
+	}{c.Image, c.Output, steps}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	path := filepath.Join("testdata", name)
+	if *updateContainer {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the container is not that of %s:\n%s", path, got)
+	}
+}
+
+func TestContainerNeeds(t *testing.T) {
+	image := runtimes.Need{Image: "public.ecr.aws/lambda/python:3.11"}
+	tool := runtimes.Need{Tool: uvName, Version: uvVersion}
+	for _, tt := range []struct {
+		name string
+		set  func(*runtimes.Pins)
+		want []runtimes.Need
+	}{
+		{"nothing", func(*runtimes.Pins) {}, nil},
+		{"all", func(p *runtimes.Pins) { *p = runtimes.Pins{} }, []runtimes.Need{image, tool}},
+		{"image", func(p *runtimes.Pins) { p.Images = nil }, []runtimes.Need{image}},
+		{"tool", func(p *runtimes.Pins) { p.Tools = nil }, []runtimes.Need{tool}},
+		{"another version", func(p *runtimes.Pins) {
+			p.Tools[uvName] = runtimes.Tool{Version: "0.1.0", Files: p.Tools[uvName].Files}
+		}, []runtimes.Need{tool}},
+		{"no files", func(p *runtimes.Pins) { p.Tools[uvName] = runtimes.Tool{Version: uvVersion} }, []runtimes.Need{tool}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			target := containerTarget(t)
+			tt.set(&target.Pins)
+			needs, c := container(target, containerRecipe())
+			if !slices.Equal(needs, tt.want) {
+				t.Errorf("needs %v, want %v", needs, tt.want)
+			}
+			if (c == nil) != (len(tt.want) > 0) {
+				t.Errorf("a container with needs %v: %v", tt.want, c)
+			}
+		})
+	}
+}
+
+func TestToolIndexes(t *testing.T) {
+	r := containerRecipe()
+	target := containerTarget(t)
+	for _, tt := range []struct {
+		name           string
+		target, recipe []string
+		want           string
+	}{
+		{"none", nil, nil, ""},
+		{"the lock file's", nil, r.Indexes, "--extra-index-url https://mirror.example/simple --extra-index-url https://other.example/simple"},
+		{"the user's", []string{"https://a.example", "https://b.example"}, r.Indexes, "--index-url https://a.example --extra-index-url https://b.example"},
+	} {
+		target.Indexes, r.Indexes = tt.target, tt.recipe
+		if got := strings.Join(toolIndexOptions(target, r), " "); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
