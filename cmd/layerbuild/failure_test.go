@@ -3,12 +3,15 @@ package main
 import (
 	"archive/zip"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,14 +32,21 @@ import (
 //	lock FILE PIN…        write requirements.txt or uv.lock (with pyproject.toml);
 //	                      dev:PIN locks for the group dev, open:PIN without hashes
 //	zipinfo FILE          print mode and name of each entry of an archive
+//	zipcat FILE ENTRY     print an entry of an archive
+//	masked FILE           print a JSON file without its hashes and sizes
+//	checksums FOLDER      hold an output folder's archives against what its
+//	                      manifests and its index say of them
 //	mode PERM FILE…       check permissions
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"exits":   exits,
-	"fails":   fails,
-	"index":   indexCommand,
-	"lock":    lockCommand,
-	"zipinfo": zipinfo,
-	"mode":    checkMode,
+	"exits":     exits,
+	"fails":     fails,
+	"index":     indexCommand,
+	"lock":      lockCommand,
+	"zipinfo":   zipinfo,
+	"zipcat":    zipcat,
+	"masked":    masked,
+	"checksums": checksums,
+	"mode":      checkMode,
 }
 
 type indexKey struct{}
@@ -271,6 +281,60 @@ func zipinfo(ts *testscript.TestScript, neg bool, args []string) {
 	defer r.Close()
 	for _, f := range r.File {
 		fmt.Fprintln(ts.Stdout(), f.Mode(), f.Name)
+	}
+}
+
+func zipcat(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: zipcat FILE ENTRY")
+	}
+	r, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer r.Close()
+	data, err := fs.ReadFile(r, args[1])
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s", data)
+}
+
+// Sums and sizes of archives change with the zip format, which has its own
+// goldens.
+var (
+	maskedSums  = regexp.MustCompile(`"([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)"`)
+	maskedSizes = regexp.MustCompile(`("size"): \d+`)
+)
+
+func masked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: masked FILE")
+	}
+	text := maskedSums.ReplaceAllString(ts.ReadFile(args[0]), `"SUM"`)
+	text = strings.ReplaceAll(maskedSizes.ReplaceAllString(text, "$1: 0"), ts.Getenv("WORK"), "$WORK")
+	fmt.Fprint(ts.Stdout(), text)
+}
+
+func checksums(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: checksums FOLDER")
+	}
+	type archive struct {
+		File, Manifest, SHA256, SHA256Base64 string
+		Size                                 int
+	}
+	read := func(name string, v any) {
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], name))), v))
+	}
+	var index struct{ Layers []archive }
+	read("layers.json", &index)
+	for _, l := range index.Layers {
+		data := ts.ReadFile(filepath.Join(args[0], l.File))
+		sum := sha256.Sum256([]byte(data))
+		want := archive{l.File, l.Manifest, hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(sum[:]), len(data)}
+		var manifest struct{ Archive archive }
+		read(l.Manifest, &manifest)
+		manifest.Archive.Manifest = l.Manifest
+		if l != want || manifest.Archive != want {
+			ts.Fatalf("index: %+v\nmanifest: %+v\nfile: %+v", l, manifest.Archive, want)
+		}
 	}
 }
 
