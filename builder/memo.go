@@ -33,7 +33,8 @@ type memo struct {
 
 const memoKind = "memo/1"
 
-// memoKey is all that decides a recipe besides the files that are read.
+// memoKey names all that decides a recipe besides the files that are read. It
+// is a hash, since an index's address may hold credentials.
 func memoKey(program cache.Stamp, root string, combos []runtimes.Target, include []keyedFile) (string, error) {
 	facts, err := json.Marshal(struct {
 		Program cache.Stamp // another build of layerbuild may read lock files otherwise
@@ -41,7 +42,7 @@ func memoKey(program cache.Stamp, root string, combos []runtimes.Target, include
 		Targets []runtimes.Target // without pins and files: neither decides a layout key
 		Include []keyedFile
 	}{program, root, combos, include})
-	return string(facts), err
+	return hexSum(facts), err
 }
 
 // programStamp tells one build of layerbuild from another.

@@ -269,6 +269,9 @@ func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.Fil
 	if err != nil {
 		return nil, err
 	}
+	if len(files) == 0 {
+		return nil, nil // perhaps the wrong index was asked: not an answer to keep
+	}
 	if data, err := json.Marshal(files); err == nil {
 		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {
 			r.warn(TargetID{}, fmt.Sprintf("the index's answer cannot be kept: %v", err))

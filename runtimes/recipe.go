@@ -29,7 +29,7 @@ type Recipe struct {
 	Target    Target     // what the recipe is for
 	LockFile  string     // the lock file that was read, as a path in the project
 	Notes     []string   // what the user should know of the reading
-	Indexes   []string   // package indexes, preferred first; empty: the ecosystem's own
+	Indexes   []string   // package indexes, preferred first; "", or an empty list: the ecosystem's own
 	Needs     []Need     // pins that Container still lacks
 	Container *Container // nil while Needs is not empty
 }
@@ -134,7 +134,7 @@ type FileRequest struct {
 	Name      string   // normalised
 	Version   string   // exact
 	Hashes    []string // SHA-256 in hex, sorted: only these files are wanted; empty: all
-	Indexes   []string // where to ask, preferred first; empty: the ecosystem's own
+	Indexes   []string // where to ask, as in [Recipe]
 }
 
 // Key names the request by the lock's own data: the index asked is not part

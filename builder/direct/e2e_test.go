@@ -1,13 +1,12 @@
 //go:build e2e
 
-package direct_test
+package direct
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -48,27 +46,62 @@ func TestEqualsUV(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	client, err := direct.NewClient("")
+	client, err := NewClient("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := resolve(ctx, t, client)
 
-	prefix := t.TempDir()
-	runUV(ctx, t, uv, prefix, r)
+	compareEngines(ctx, t, uv, r, &Engine{Downloads: folder(t.TempDir()), Client: client})
+}
 
-	engine := &direct.Engine{Downloads: folder(t.TempDir()), Client: client}
+// TestEqualsUVOdd does the same with a wheel that has every oddity.
+func TestEqualsUVOdd(t *testing.T) {
+	uv := os.Getenv("LAYERBUILD_TEST_UV")
+	if uv == "" {
+		t.Fatal("LAYERBUILD_TEST_UV is not set: it names the uv to compare with")
+	}
+	const data = "pkg-1.0.data/"
+	spec := good()
+	spec.entries = append(spec.entries, []entry{
+		{name: "bin/__init__.py", data: "a package called bin"},
+		{name: "pkg/other.sh", data: "x", edit: func(h *zip.FileHeader) { h.ExternalAttrs = 0o100645 << 16 }},
+		{name: "pkg/__pycache__/x.cpython-311.pyc", data: "bytecode"},
+		{name: data + "scripts/crlf", data: "#!python\r\nprint(1)\r\n"},
+		{name: data + "scripts/cr", data: "#!python\rprint(1)\n"},
+		{name: data + "scripts/args", data: "#!python -E\nprint(1)\n"},
+		{name: data + "scripts/window", data: "#!pythonw\nprint(1)\n"},
+		{name: data + "scripts/versioned", data: "#!python3.7\nprint(1)\n"},
+		{name: data + "scripts/bare", data: "#!python"},
+		{name: data + "scripts/env", data: "#!/usr/bin/env python\nprint(1)\n"},
+		{name: data + "scripts/absolute", data: "#!/usr/bin/python3\nprint(1)\n"},
+		{name: data + "scripts/cmd-script.py", data: "#!python\nreplaced"},
+		{name: data + "data/etc/run", data: "x", edit: func(h *zip.FileHeader) { h.ExternalAttrs = 0o100755 << 16 }},
+		{name: data + "data/bin/from-data", data: "#!python\nx"},
+		{name: "pkg-1.0.dist-info/RECORD.jws", data: "signature"},
+		{name: "pkg-1.0.dist-info/INSTALLER", data: "other"},
+		{name: "pkg-1.0.dist-info/REQUESTED", data: ""},
+		{name: "pkg-1.0.dist-info/entry_points.txt", data: "# note\n[console_scripts]\ncmd = pkg:main\nsub=pkg.x:a.b [extra]\n[gui_scripts]\ngui = pkg:gui\n[other]\nx = y\n"},
+	}...)
+	wheels := t.TempDir()
+	content := spec.build(t)
+	if err := os.WriteFile(filepath.Join(wheels, spec.fileName()), content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	downloads := folder(t.TempDir())
+	downloads.put(t, content)
+	compareEngines(t.Context(), t, uv, recipe(spec.pkg(content)), &Engine{Downloads: downloads}, "--no-index", "--find-links", wheels)
+}
+
+// compareEngines installs with uv and with the engine.
+func compareEngines(ctx context.Context, t *testing.T, uv string, r runtimes.Recipe, engine *Engine, args ...string) {
+	t.Helper()
+	prefix := t.TempDir()
+	runUV(ctx, t, uv, prefix, r, args...)
 	var b bytes.Buffer
 	if err := engine.Install(ctx, r, &b, nil); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	b.Reset()
-	if err := engine.Install(ctx, r, &b, nil); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("the second time, %d bytes in %v", b.Len(), time.Since(start))
-
 	for _, scripts := range []bool{false, true} {
 		t.Run(fmt.Sprintf("scripts=%v", scripts), func(t *testing.T) {
 			r := r
@@ -77,9 +110,8 @@ func TestEqualsUV(t *testing.T) {
 			}
 			theirs, ours := treeOfFolder(t, prefix), treeOfTar(t, &b)
 			normalise(t, r, theirs)
-			start := time.Now()
 			normalise(t, r, ours)
-			t.Logf("%d files, %d bytes, normalised in %v", len(ours), ours.Size(), time.Since(start))
+			t.Logf("%d files, %d bytes", len(ours), ours.Size())
 			compare(t, theirs, ours)
 		})
 	}
@@ -89,7 +121,7 @@ func TestEqualsUV(t *testing.T) {
 func resolve(ctx context.Context, t *testing.T, client *http.Client) runtimes.Recipe {
 	t.Helper()
 	r := runtimes.Recipe{Runtime: "python", Prefix: "python/lib/python3.11/site-packages"}
-	index := direct.Index{Client: client}
+	index := Index{Client: client}
 	for _, pin := range pins {
 		name, version, _ := strings.Cut(pin, "==")
 		files, err := index.Files(ctx, runtimes.FileRequest{Ecosystem: "pypi", Name: name, Version: version})
@@ -113,7 +145,7 @@ func resolve(ctx context.Context, t *testing.T, client *http.Client) runtimes.Re
 }
 
 // runUV installs as the container engine does.
-func runUV(ctx context.Context, t *testing.T, uv, prefix string, r runtimes.Recipe) {
+func runUV(ctx context.Context, t *testing.T, uv, prefix string, r runtimes.Recipe, args ...string) {
 	t.Helper()
 	var lines strings.Builder
 	for _, p := range r.Packages {
@@ -126,6 +158,7 @@ func runUV(ctx context.Context, t *testing.T, uv, prefix string, r runtimes.Reci
 	cmd := exec.CommandContext(ctx, uv, "pip", "install", "--prefix", prefix, "--link-mode", "copy", "--no-compile-bytecode",
 		"--no-deps", "--require-hashes", "--only-binary", ":all:", "--python-version", "3.11",
 		"--python-platform", "x86_64-manylinux_2_40", "--no-config", "--cache-dir", t.TempDir(), "-r", requirements)
+	cmd.Args = append(cmd.Args, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
@@ -199,45 +232,4 @@ func treeOfTar(t *testing.T, b *bytes.Buffer) runtimes.Tree {
 		}
 		tree[h.Name] = runtimes.NewTreeFile(data, h.Mode&0o111 != 0)
 	}
-}
-
-// folder keeps downloads as files.
-type folder string
-
-type file struct {
-	*os.File
-	size int64
-}
-
-func (f file) Size() int64 { return f.size }
-
-func (d folder) Open(_ context.Context, sum string) (direct.ReadAtCloser, error) {
-	f, err := os.Open(filepath.Join(string(d), sum))
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return file{f, info.Size()}, nil
-}
-
-func (d folder) Save(ctx context.Context, sum string, fetch func(io.Writer) error) (direct.ReadAtCloser, error) {
-	f, err := os.Create(filepath.Join(string(d), sum+".new"))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if err := fetch(io.MultiWriter(f, h)); err != nil {
-		return nil, err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != sum {
-		return nil, &runtimes.DigestError{Want: sum, Got: got}
-	}
-	if err := os.Rename(f.Name(), filepath.Join(string(d), sum)); err != nil {
-		return nil, err
-	}
-	return d.Open(ctx, sum)
 }

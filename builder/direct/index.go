@@ -2,6 +2,7 @@ package direct
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,11 +70,11 @@ func (x *Index) Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.F
 	}
 	indexes := q.Indexes
 	if len(indexes) == 0 {
-		indexes = []string{DefaultIndex()}
+		indexes = []string{""}
 	}
 	var files []runtimes.File
 	for _, index := range indexes {
-		listed, err := x.list(ctx, index, q.Name)
+		listed, err := x.list(ctx, cmp.Or(index, DefaultIndex()), q.Name)
 		if err != nil {
 			return nil, err
 		}

@@ -99,6 +99,9 @@ func (e entry) write(t testing.TB, z *zip.Writer) {
 		Name: e.name, Method: zip.Deflate, CreatorVersion: 3<<8 | 20, ExternalAttrs: 0o100644 << 16,
 		CRC32: crc32.ChecksumIEEE([]byte(e.data)), UncompressedSize64: uint64(len(e.data)), CompressedSize64: uint64(len(raw)),
 	}
+	if strings.HasSuffix(e.name, "/") {
+		h.Method = zip.Store
+	}
 	if !ascii(e.name) {
 		h.Flags |= 0x800
 	}

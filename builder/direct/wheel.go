@@ -160,12 +160,9 @@ func checkEntry(f *zip.File, name string, folder bool) error {
 	return errors.New("neither a file nor a folder")
 }
 
-// executable tells whether any of the three bits is set. They are believed
-// only where a Unix system made the entry, as installers do.
-func executable(f *zip.File) bool {
-	const unix = 3
-	return f.CreatorVersion>>8 == unix && f.ExternalAttrs>>16&0o111 != 0
-}
+// executable tells whether any of the three bits is set. Like uv, it believes
+// them whatever system is said to have made the entry.
+func executable(f *zip.File) bool { return f.ExternalAttrs>>16&0o111 != 0 }
 
 // findInfo finds the wheel's .dist-info folder, which must be the package's.
 func (w *wheelFile) findInfo(files map[string]*zip.File) error {

@@ -42,7 +42,7 @@ func TestInstallWheel(t *testing.T) {
 	for name, want := range map[string]string{
 		site + "pkg/__init__.py":            "644 x = 1\n",
 		site + "pkg/run.sh":                 "755 run",
-		site + "pkg/dos.sh":                 "644 run",
+		site + "pkg/dos.sh":                 "755 run",
 		site + "pkg/stored.txt":             "644 as it is",
 		site + "pkg/é.txt":                  "644 é",
 		site + "pkg/big.bin":                "644 " + strings.Repeat("0123456789abcdef", 100_000),

@@ -113,14 +113,9 @@ func (o requirementOptions) indexes(file string) (indexes, notes []string, err e
 	if len(o.trustedHosts) > 0 {
 		notes = append(notes, file+": --trusted-host is passed over, every certificate is verified")
 	}
-	if o.indexURL != "" {
+	if o.indexURL != "" || len(o.extraIndexURLs) > 0 {
+		// Without a main one the extra ones come to the ecosystem's own, "".
 		indexes = append([]string{o.indexURL}, o.extraIndexURLs...)
-	} else if len(o.extraIndexURLs) > 0 {
-		return nil, nil, &runtimes.InputError{
-			File:    file,
-			Problem: "names an --extra-index-url and no --index-url",
-			Hint:    "name the main index too, with --index-url in the file or among the configured indexes",
-		}
 	}
 	for _, index := range indexes {
 		if withoutUser(index) != index {

@@ -119,7 +119,9 @@ func toolIndexOptions(t runtimes.Target, r runtimes.Recipe) []string {
 		return options
 	}
 	for _, index := range r.Indexes {
-		options = append(options, "--extra-index-url", index)
+		if index != "" { // which is pip's own already
+			options = append(options, "--extra-index-url", index)
+		}
 	}
 	return options
 }

@@ -10,7 +10,7 @@ JOB is a JSON file:
     platform       as uv names it, wide enough for every chosen wheel
     prefix         folder to install into, as a Python installation has it
     cache          folder of uv's cache
-    indexes        package indexes, preferred first; none: uv's own
+    indexes        package indexes, preferred first; none, or an empty one: uv's own
     packages       name, version, sha256 and url of each wheel
 
 Nothing is resolved: each package has one version and one hash. It runs in the
@@ -105,12 +105,14 @@ def requirement(package, by_url):
 
 
 def index_options(indexes):
-    # To uv, the default index comes last, and the others in their order.
+    # To uv, the default index comes last, and the others in their order. An
+    # empty address stands for uv's own default.
     options = []
-    for index in indexes[:-1]:
+    named = [index for index in indexes if index]
+    if named and len(named) == len(indexes):
+        options += ["--default-index", named.pop()]
+    for index in named:
         options += ["--index", index]
-    if indexes:
-        options += ["--default-index", indexes[-1]]
     if len(indexes) > 1:
         # Whichever index serves it, only one file has the hash.
         options += ["--index-strategy", "unsafe-best-match"]

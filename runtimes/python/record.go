@@ -92,12 +92,18 @@ func (d *dist) readRecord(t runtimes.Tree) error {
 	// A line that is there twice claims its file once.
 	seen := map[string]wheel.Entry{}
 	for _, e := range d.record {
+		if d.installers(e.Path) {
+			continue // uv adds its own to what the wheel brought
+		}
 		if first, ok := seen[e.Path]; ok && (first.Algorithm != e.Algorithm || !bytes.Equal(first.Sum, e.Sum)) {
 			return d.errorf("RECORD has two hashes for %s", e.Path)
 		}
 		seen[e.Path] = e
 	}
 	d.record = slices.DeleteFunc(d.record, func(e wheel.Entry) bool {
+		if d.installers(e.Path) {
+			return false
+		}
 		_, first := seen[e.Path]
 		delete(seen, e.Path)
 		return !first
@@ -125,20 +131,30 @@ func (d *dist) unlisted() []string {
 	return []string{own, own + ".jws", own + ".p7s"}
 }
 
+// installers tells whether a path in site-packages is one of the notes that
+// an installer leaves beside a package.
+func (d *dist) installers(name string) bool {
+	switch strings.TrimPrefix(name, d.info+"/") {
+	case name:
+		return false
+	case "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json":
+		return true
+	}
+	return false
+}
+
 func (d *dist) isScript(at string) bool { return strings.HasPrefix(at, "bin/") }
 
 // place gives the layer's path for the file at a path of the tree, or "" for
 // what is left out.
 func (d *dist) place(r runtimes.Recipe, at string) string {
-	if name, ok := strings.CutPrefix(at, path.Join(d.site, d.info)+"/"); ok {
-		switch name {
-		case "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json":
-			return "" // the installer's own notes
-		case "RECORD", "RECORD.jws", "RECORD.p7s":
-			return "" // written anew, so that signatures are void
-		}
+	if slices.Contains(d.unlisted(), at) {
+		return "" // RECORD is written anew, so that signatures are void
 	}
 	if name, ok := strings.CutPrefix(at, d.site+"/"); ok {
+		if d.installers(name) {
+			return ""
+		}
 		return path.Join(r.Prefix, name)
 	}
 	switch {

@@ -40,7 +40,7 @@ type requirementLine struct {
 	refused string
 }
 
-func (l requirementLine) place() string { return fmt.Sprintf("%s:%d", l.file, l.line) }
+func (line requirementLine) place() string { return fmt.Sprintf("%s:%d", line.file, line.line) }
 
 // requirementOptions are the options that stand on lines of their own. All of
 // them hold for the whole set, wherever they stand, as pip has it.

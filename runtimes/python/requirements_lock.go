@@ -140,11 +140,11 @@ func merge(lines []requirementLine) (l lockedRequirement, why string, err error)
 }
 
 // pinned is the version that a line names.
-func (l requirementLine) pinned() (pep.Version, bool) {
-	if l.url != "" {
-		return l.wheel.Version, true
+func (line requirementLine) pinned() (pep.Version, bool) {
+	if line.url != "" {
+		return line.wheel.Version, true
 	}
-	return l.specifiers.Pinned()
+	return line.specifiers.Pinned()
 }
 
 func otherHash(lines []requirementLine) string {

@@ -65,11 +65,9 @@ func TestRequirementsRefused(t *testing.T) {
 		change func(*runtimes.Target)
 		want   string
 	}{
-		"groups":   {"a==1 A:", func(t *runtimes.Target) { t.Groups = []string{"dev"} }, "requirements.txt: a requirements file has no groups, and the layer asks for dev"},
-		"comments": {"# a\n", func(*runtimes.Target) {}, "requirements.txt: nothing to install"},
-		"excluded": {"a\n", func(t *runtimes.Target) { t.Exclude = []string{"a"} }, "requirements.txt: nothing to install"},
-		"no main index": {"--extra-index-url https://i.example/simple\na==1 A:", func(*runtimes.Target) {},
-			"requirements.txt: names an --extra-index-url and no --index-url"},
+		"groups":          {"a==1 A:", func(t *runtimes.Target) { t.Groups = []string{"dev"} }, "requirements.txt: a requirements file has no groups, and the layer asks for dev"},
+		"comments":        {"# a\n", func(*runtimes.Target) {}, "requirements.txt: nothing to install"},
+		"excluded":        {"a\n", func(t *runtimes.Target) { t.Exclude = []string{"a"} }, "requirements.txt: nothing to install"},
 		"no index at all": {"--no-index\na==1 A:", func(*runtimes.Target) {}, "requirements.txt: --no-index: files of local folders"},
 		"not there": {"\na==1 A:", func(t *runtimes.Target) {
 			q := runtimes.FileRequest{Ecosystem: "pypi", Name: "a", Version: "1", Hashes: []string{hashA}}
@@ -97,5 +95,15 @@ func TestConfiguredIndexWins(t *testing.T) {
 	var incomplete *runtimes.Incomplete
 	if !errors.As(err, &incomplete) || !slices.Equal(incomplete.Requests[0].Indexes, target.Indexes) {
 		t.Errorf("got %+v, %v", incomplete, err)
+	}
+}
+
+// TestExtraIndexAlone: pip asks its own index and the extra ones.
+func TestExtraIndexAlone(t *testing.T) {
+	project := textFiles("requirements.txt", "--extra-index-url https://i.example/simple\na==1 A:\n")
+	_, err := Runtime{}.Recipe(project, pythonTarget(t, "python3.13", runtimes.X86_64))
+	var incomplete *runtimes.Incomplete
+	if !errors.As(err, &incomplete) || !slices.Equal(incomplete.Requests[0].Indexes, []string{"", "https://i.example/simple"}) {
+		t.Errorf("got %v, want the ecosystem's own index and the extra one to be asked", err)
 	}
 }
