@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -77,10 +79,18 @@ func readPins(file string) (runtimes.Pins, error) {
 		return pins, err
 	}
 	problem := func(err error) error {
-		return &runtimes.InputError{
-			File: file, Problem: "cannot be used", Err: err,
+		input := &runtimes.InputError{
+			File: asGiven(".", file), Problem: "cannot be used", Err: err,
 			Hint: "restore it from version control, or delete it and build once without --locked to make it anew",
 		}
+		if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
+			input.Line, _ = strconv.Atoi(m[1])
+			input.Err = errors.New("not valid YAML: " + m[2])
+		}
+		if err == io.EOF {
+			input.Err = errors.New("it is empty")
+		}
+		return input
 	}
 	var doc lockDocument
 	decoder := yaml.NewDecoder(bytes.NewReader(data))

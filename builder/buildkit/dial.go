@@ -62,7 +62,10 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 // dial makes a client. It does not connect: only the first call does.
 func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 	if err := checkAddress(e.Address); err != nil {
-		return nil, e.unreachable(err)
+		return nil, &runtimes.InputError{
+			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(e.Address)), Err: err,
+			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234",
+		}
 	}
 	var opts []client.ClientOpt
 	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
@@ -80,14 +83,11 @@ func checkAddress(address string) error {
 		return errors.New("no address given")
 	}
 	u, err := url.Parse(address)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(schemes, u.Scheme) {
-		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
+	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
+		return fmt.Errorf("it must start with one of %s://", strings.Join(schemes, "://, "))
 	}
 	if u.Host == "" && u.Path == "" {
-		return errors.New("the address names no place")
+		return errors.New("it names no place")
 	}
 	return nil
 }
