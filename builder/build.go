@@ -23,6 +23,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache.ClearOutputs(r.output)
 	all, err := r.resolveAll(ctx, true)
 	if err != nil {
 		return nil, err
