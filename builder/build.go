@@ -23,6 +23,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache.ClearOutputs(r.output)
 	all, err := r.resolveAll(ctx, true)
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 	index := filepath.Join(r.output, indexFile)
-	if err := r.writeIndex(index, indexed); err != nil {
+	if err := r.writeIndex(ctx, index, indexed); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
@@ -193,13 +194,24 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 	return got, nil
 }
 
-// writeIndex brings layers.json up to date.
-func (r *run) writeIndex(file string, indexed []indexEntry) error {
+// writeIndex brings layers.json up to date, and removes the archives of
+// targets that the configuration no longer has: a deploy tool would go on
+// publishing them.
+func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry) error {
 	expected := make(map[string]bool)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
-	return updateFile(file, func(old []byte) ([]byte, error) {
-		return mergeIndex(old, indexed, expected)
+	var gone []indexEntry
+	err := updateFile(file, func(old []byte) (data []byte, err error) {
+		data, gone, err = mergeIndex(old, indexed, expected)
+		return data, err
 	})
+	if err != nil {
+		return err
+	}
+	for _, e := range gone {
+		r.removeStale(ctx, e)
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // errNoAddress is why BuildKit is not reached where nobody said where it is.
-var errNoAddress = errors.New("nobody said where it is")
+var errNoAddress = errors.New("no BuildKit is configured")
 
 // chooseEngine says which engine builds a set with a layout key, and why. The
 // choice never changes the layer's bytes. BuildKit is asked only here, so only

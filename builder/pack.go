@@ -28,7 +28,7 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	}
 	r.report(Event{Target: res.id, Kind: Started, Text: name})
 	if r.opts.Engine == engineAuto && name == engineDirect {
-		r.note(TargetID{}, why+": using the direct engine, which gives the same bytes (for containers, start BuildKit and set --builder)")
+		r.note(TargetID{}, why+"; using the direct engine, which gives the same bytes (for containers, start BuildKit and set --builder)")
 	}
 	engine, err := r.engine(ctx, res, name)
 	if err != nil {

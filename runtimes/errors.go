@@ -84,7 +84,7 @@ type UnreachableError struct {
 
 func (e *UnreachableError) Error() string {
 	if e.Address == "" {
-		return fmt.Sprintf("cannot reach BuildKit: %v", e.Err)
+		return e.Err.Error()
 	}
 	return fmt.Sprintf("cannot reach BuildKit at %s: %v", e.Address, e.Err)
 }

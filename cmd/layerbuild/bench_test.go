@@ -135,7 +135,11 @@ func TestBenchCold(t *testing.T) {
 		{"layerbuild (direct, read back)", ours, layerbuild},
 		{"uv pip install + zip -9 -r", filepath.Join(work, "zip9.zip"), zipped("zip9.zip", "zip", "-q", "-9", "-r")},
 	}
-	if seven, err := exec.LookPath("7z"); err == nil {
+	seven, err := exec.LookPath("7zz")
+	if err != nil {
+		seven, err = exec.LookPath("7z")
+	}
+	if err == nil {
 		contenders = append(contenders, contender{"uv pip install + 7z -tzip -mx=1", filepath.Join(work, "7z1.zip"), zipped("7z1.zip", seven, "a", "-tzip", "-mx=1", "-bso0", "-bsp0")})
 	}
 	var all []func()
