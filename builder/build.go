@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -202,8 +203,15 @@ func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
+	// Builds of other layers may bring the same file up to date right now.
+	unlock, err := r.Cache.Lock(ctx, sha256.Sum256([]byte("index\x00"+file)))
+	if err == nil {
+		defer unlock()
+	} else if ctx.Err() != nil {
+		return err
+	} // else nothing can be locked here, see obtain
 	var gone []indexEntry
-	err := updateFile(file, func(old []byte) (data []byte, err error) {
+	err = updateFile(file, func(old []byte) (data []byte, err error) {
 		data, gone, err = mergeIndex(old, indexed, expected)
 		return data, err
 	})
