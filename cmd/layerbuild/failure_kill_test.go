@@ -106,19 +106,6 @@ func (r *runner) temporaries() []string {
 	return names
 }
 
-// age makes a hidden file, which a killed delivery left in the output folder,
-// so old that no living one can own it: the next delivery removes it.
-func (r *runner) age(name string) {
-	r.t.Helper()
-	if name[0] != '.' {
-		r.t.Errorf("%s is visible", name)
-	}
-	old := time.Now().Add(-2 * time.Hour)
-	if err := os.Chtimes(filepath.Join(r.dir, ".layerbuild/dist", name), old, old); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
 func readFolder(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	files := make(map[string][]byte)
@@ -193,9 +180,8 @@ func TestKillBuild(t *testing.T) {
 		timer.Stop()
 
 		for name, data := range r.outputs() {
-			if strings.HasSuffix(name, ".tmp") {
-				r.age(name)
-				continue
+			if name[0] == '.' && strings.HasSuffix(name, ".tmp") {
+				continue // the next build removes it
 			}
 			if !bytes.Equal(data, want[name]) {
 				t.Errorf("killed after %v: %s has %d bytes, not the %d it should have", delay, name, len(data), len(want[name]))
