@@ -92,8 +92,10 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 		if err == nil {
 			built[member], indexed[member], err = r.deliver(ctx, res, got)
 		}
-		if i == 0 && errors.Is(err, cache.ErrMiss) {
+		if errors.Is(err, cache.ErrMiss) {
 			// The entry was there, but a blob of it was not, or was damaged.
+			// Any member may be the first to need it, where the outputs of
+			// those before were in place.
 			r.warn(res.id, fmt.Sprintf("built again: %v", err))
 			if got, err = r.obtain(ctx, res, true); err == nil {
 				built[member], indexed[member], err = r.deliver(ctx, res, got)
