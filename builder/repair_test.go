@@ -35,3 +35,26 @@ func TestSharedArchiveLost(t *testing.T) {
 		t.Errorf("the second output was not restored (%v)", err)
 	}
 }
+
+// TestEntriesCannotBeKept: blobs go into the cache, entries do not.
+func TestEntriesCannotBeKept(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		builder.ConfigName:     oneLayer,
+		"svc/requirements.txt": requirements(index, "core==1.0"),
+	})
+	if err := os.WriteFile(filepath.Join(p.cache, "ac"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	built := p.mustBuild()[0]
+	if names := zipNames(t, built.File); len(names) == 0 {
+		t.Error("the archive is empty")
+	}
+	warned := false
+	for _, e := range p.events {
+		warned = warned || e.Kind == builder.Warned && strings.Contains(e.Text, "cannot keep this layer")
+	}
+	if !warned {
+		t.Errorf("no warning among %v", p.events)
+	}
+}
