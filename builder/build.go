@@ -152,7 +152,8 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 		return nil, err
 	}
 	if res.key != key.String() {
-		return nil, fmt.Errorf("%s changed during the build; build again", res.lockFile)
+		forgetMemo(ctx, r.Cache, res.memo)
+		return nil, changedDuringBuild(res.lockFile)
 	}
 	unlock, err := r.Cache.Lock(ctx, key)
 	if err != nil {
@@ -174,6 +175,12 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 			res.key, earlier.entry.Blobs[roleArchive].SHA256, got.entry.Blobs[roleArchive].SHA256))
 	}
 	return got, err
+}
+
+// changedDuringBuild says that the files that made a key are not those that
+// are there now.
+func changedDuringBuild(name string) error {
+	return fmt.Errorf("%s changed during the build; build again", name)
 }
 
 func sameArchive(a, b cache.Entry) bool { return a.Blobs[roleArchive] == b.Blobs[roleArchive] }

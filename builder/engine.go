@@ -84,7 +84,7 @@ func (r *run) needsPins(recipe *runtimes.Recipe) error {
 	}
 }
 
-// install follows a resolved target's recipe with the named engine.
+// engine returns the named engine, with what it needs for a resolved target.
 func (r *run) engine(ctx context.Context, res *resolved, name string) (Engine, error) {
 	if name == engineDirect {
 		return r.Direct, nil
@@ -97,6 +97,9 @@ func (r *run) engine(ctx context.Context, res *resolved, name string) (Engine, e
 		recipe, err := r.recipe(ctx, r.project, res.combos[0])
 		if err != nil {
 			return nil, err
+		}
+		if key, _, err := layoutKey(recipe, res.include); err != nil || key != res.key {
+			return nil, changedDuringBuild(res.lockFile) // since the key was made of it
 		}
 		res.recipe = &recipe
 	}

@@ -61,7 +61,7 @@ func recallMemo(ctx context.Context, c *cache.Cache, key string, project fs.FS) 
 		return memo{}, false
 	}
 	var m memo
-	if err := json.Unmarshal(data, &m); err != nil {
+	if err := json.Unmarshal(data, &m); err != nil || m.Key == "" {
 		return memo{}, false
 	}
 	for name, want := range m.Reads {
@@ -71,6 +71,13 @@ func recallMemo(ctx context.Context, c *cache.Cache, key string, project fs.FS) 
 		}
 	}
 	return m, true
+}
+
+// forgetMemo makes sure that a memo which misled one build misleads no other.
+func forgetMemo(ctx context.Context, c *cache.Cache, key string) {
+	if key != "" {
+		_ = c.PutValue(ctx, memoKind, key, []byte("null"))
+	}
 }
 
 // seen describes a name as a plugin met it: the content of a file, the names

@@ -70,6 +70,7 @@ type resolved struct {
 	lockFile string
 	packages int
 	notes    []string
+	memo     string // the memo's key, where one told all this
 
 	// What a memo leaves out; see run.complete.
 	recipe *runtimes.Recipe
@@ -121,6 +122,7 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	if memos {
 		if m, ok := recallMemo(ctx, r.Cache, memoKey, r.project); ok {
 			res.key, res.lockFile, res.packages, res.notes = m.Key, m.LockFile, m.Packages, m.Notes
+			res.memo = memoKey
 			return res, nil
 		}
 	}
@@ -155,8 +157,8 @@ func (r *run) complete(ctx context.Context, res *resolved, project fs.FS) error 
 	}
 	res.recipe = &recipe
 	res.lockFile, res.packages, res.notes = recipe.LockFile, len(recipe.Packages), recipe.Notes
-	if len(recipe.Missing()) > 0 {
-		return nil
+	if res.key, res.input = "", nil; len(recipe.Missing()) > 0 {
+		return nil // nor the key that a memo told
 	}
 	res.key, res.input, err = layoutKey(recipe, res.include)
 	return err
