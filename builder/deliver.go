@@ -19,8 +19,8 @@ import (
 // delivery is what a run remembers of an output that it put in place, so that
 // the next one can leave it untouched.
 type delivery struct {
-	Key      string      `json:"key"`
-	Facts    string      `json:"facts"` // what else decides the manifest
+	SHA256   string      `json:"sha256"` // of the archive, hex
+	Facts    string      `json:"facts"`  // what else decides the manifest
 	Zip      cache.Stamp `json:"zip"`
 	Manifest string      `json:"manifest"` // SHA-256 of its bytes, hex
 }
@@ -58,12 +58,12 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		return built, entry, err
 	}
 	before := r.delivered(ctx, res)
-	zipInPlace := before.Key == res.key && stampIs(res.zip, before.Zip)
+	zipInPlace := before.SHA256 == archive.SHA256 && stampIs(res.zip, before.Zip)
 	if zipInPlace && before.Facts == string(facts) && fileIs(built.Manifest, before.Manifest) {
 		return built, entry, nil
 	}
 
-	now := delivery{Key: res.key, Facts: string(facts), Zip: before.Zip}
+	now := delivery{SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip}
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {

@@ -1,12 +1,16 @@
 package builder_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python"
 )
 
 // TestSharedArchiveLost: two targets share an archive, the first's output is
@@ -57,4 +61,37 @@ func TestEntriesCannotBeKept(t *testing.T) {
 	if !warned {
 		t.Errorf("no warning among %v", p.events)
 	}
+}
+
+// TestOtherBytesForAKey: an archive that differs under its key, which must not
+// happen, does not leave the old one beside the new one's manifest.
+func TestOtherBytesForAKey(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		builder.ConfigName:     oneLayer,
+		"svc/requirements.txt": requirements(index, "core==1.0"),
+	})
+	p.mustBuild()
+	b := p.builder()
+	b.Runtimes = []runtimes.Runtime{adding{}}
+	result, err := b.Build(t.Context(), builder.Options{NoCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(result.Layers[0].File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%x", sha256.Sum256(data)); got != result.Layers[0].SHA256 {
+		t.Errorf("the output is %s, its manifest says %s", got, result.Layers[0].SHA256)
+	}
+}
+
+// adding is a plugin of other rules, with no other key.
+type adding struct{ python.Runtime }
+
+func (a adding) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
+	notes, err := a.Runtime.Normalise(r, t)
+	t["python/more"] = runtimes.NewTreeFile([]byte("more"), false)
+	return notes, err
 }
