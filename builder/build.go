@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,14 +49,14 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		})
 	}
 	g.Wait()
+	index := filepath.Join(r.output, indexFile)
+	// Even where some failed or the user gave up: it must tell what lies beside
+	// it now.
+	indexErr := r.writeIndex(context.WithoutCancel(ctx), index, indexed)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	index := filepath.Join(r.output, indexFile)
-	if err := r.writeIndex(index, indexed); err != nil {
+	if err := errors.Join(append(errs, indexErr)...); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
@@ -202,13 +203,19 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 	return got, nil
 }
 
-// writeIndex brings layers.json up to date.
-func (r *run) writeIndex(file string, indexed []indexEntry) error {
+// writeIndex brings layers.json up to date with what was delivered.
+func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry) error {
+	delivered := slices.DeleteFunc(indexed, func(e indexEntry) bool { return e.File == "" })
+	if len(delivered) == 0 {
+		return nil
+	}
 	expected := make(map[string]bool)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
+	// Two processes that build different layers each keep what the other wrote.
+	defer r.exclusively(ctx, file)()
 	return updateFile(file, func(old []byte) ([]byte, error) {
-		return mergeIndex(old, indexed, expected)
+		return mergeIndex(old, delivered, expected)
 	})
 }

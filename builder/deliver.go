@@ -55,7 +55,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	}
 	facts, err := json.Marshal(entry)
 	if err != nil {
-		return built, entry, err
+		return built, indexEntry{}, err
 	}
 	before := r.delivered(ctx, res)
 	zipInPlace := before.SHA256 == archive.SHA256 && stampIs(res.zip, before.Zip)
@@ -67,11 +67,11 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
-			return built, entry, err
+			return built, indexEntry{}, err
 		}
 	}
 	if now.Manifest, err = r.writeManifest(ctx, res, got); err != nil {
-		return built, entry, err
+		return built, indexEntry{}, err
 	}
 	if data, err := json.Marshal(now); err == nil {
 		// Without this the next run delivers once more.
@@ -153,4 +153,14 @@ func updateFile(file string, content func(old []byte) ([]byte, error)) error {
 		return err
 	}
 	return cache.WriteFile(file, data)
+}
+
+// exclusively keeps other processes on this cache from changing a file that is
+// read and written as a whole. Where the cache cannot lock, it goes without.
+func (r *run) exclusively(ctx context.Context, file string) (unlock func()) {
+	unlock, err := r.Cache.Lock(ctx, sha256.Sum256([]byte("file\n"+file)))
+	if err != nil {
+		return func() {}
+	}
+	return unlock
 }
