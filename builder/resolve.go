@@ -110,7 +110,7 @@ func joinDistinct(errs []error) error {
 }
 
 func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, error) {
-	include, err := readIncludes(r.Config, t.layer)
+	include, err := readIncludes(r.Config, t.layer, r.own())
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +138,11 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 		}
 	}
 	return res, nil
+}
+
+// own lists the paths that layerbuild writes, wherever they lie.
+func (r *run) own() []string {
+	return []string{r.output, r.Config.Output, r.Cache.Dir(), r.lock.path}
 }
 
 // complete reads the lock file, whatever a memo said, and sets the recipe. A
