@@ -241,52 +241,6 @@ func (r *run) plugin(family string) (runtimes.Runtime, error) {
 	return nil, fmt.Errorf("no plugin for %s", family)
 }
 
-const filesKind = "files/1"
-
-// answer finds the files that a lock file names only by hash: in the cache,
-// or, at the first sight of such a lock, in the package index.
-func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete) (map[string][]runtimes.File, error) {
-	answers := make(map[string][]runtimes.File)
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8) // polite to the index, and enough to hide its latency
-	for _, q := range incomplete.Requests {
-		g.Go(func() error {
-			files, err := r.files(ctx, q)
-			if err != nil {
-				return fmt.Errorf("find the files of %s %s, which %s locks: %w", q.Name, q.Version, incomplete.LockFile, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			answers[q.Key()] = files
-			return nil
-		})
-	}
-	return answers, g.Wait()
-}
-
-func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
-	if data, err := r.Cache.GetValue(ctx, filesKind, q.Key()); err == nil {
-		var files []runtimes.File
-		if json.Unmarshal(data, &files) == nil {
-			return files, nil
-		}
-	}
-	files, err := r.Index.Files(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, nil // perhaps the wrong index was asked: not an answer to keep
-	}
-	if data, err := json.Marshal(files); err == nil {
-		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {
-			r.warn(TargetID{}, fmt.Sprintf("the index's answer cannot be kept: %v", err))
-		}
-	}
-	return files, nil
-}
-
 func (r *run) report(e Event) {
 	if r.Report != nil {
 		r.Report(e)
