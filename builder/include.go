@@ -38,6 +38,12 @@ func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, err
 }
 
 func addInclude(t runtimes.Tree, source, target string, own []string) error {
+	// A folder may be named by a link to it; the links in it stay links.
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		if source, err = filepath.EvalSymlinks(source); err != nil {
+			return err
+		}
+	}
 	return filepath.WalkDir(source, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
