@@ -61,7 +61,7 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 
 // dial makes a client. It does not connect: only the first call does.
 func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
-	if err := checkAddress(e.Address); err != nil {
+	if err := CheckAddress(e.Address); err != nil {
 		return nil, e.unreachable(err)
 	}
 	var opts []client.ClientOpt
@@ -75,11 +75,16 @@ func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
-func checkAddress(address string) error {
+// CheckAddress tells what is wrong with an address, whether or not somebody
+// answers there.
+func CheckAddress(address string) error {
 	if address == "" {
 		return errors.New("no address given")
 	}
 	u, err := url.Parse(address)
+	if parse := (*url.Error)(nil); errors.As(err, &parse) {
+		return parse.Err // without the address, which may hold a password
+	}
 	if err != nil {
 		return err
 	}
