@@ -21,12 +21,13 @@ var leftOut = []string{".git", "__pycache__", ".DS_Store"}
 
 // readIncludes reads the files that a layer's include lists. Contents are
 // hashed now and opened again only when the layer is zipped, which holds them
-// against their hash.
-func readIncludes(config *Config, layer Layer) (runtimes.Tree, error) {
+// against their hash. Of the paths in own, which are what layerbuild itself
+// writes, nothing is included: a layer would hold the one built before it.
+func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, error) {
 	t := make(runtimes.Tree)
 	for _, include := range layer.Include {
 		source := filepath.Join(config.Root, filepath.FromSlash(include.From))
-		if err := addInclude(t, source, include.To); err != nil {
+		if err := addInclude(t, source, include.To, own); err != nil {
 			return nil, &runtimes.InputError{
 				File: config.File, Line: layer.Line,
 				Problem: fmt.Sprintf("layer %s: include %s", layer.Name, include.From), Err: err,
@@ -36,12 +37,18 @@ func readIncludes(config *Config, layer Layer) (runtimes.Tree, error) {
 	return t, nil
 }
 
-func addInclude(t runtimes.Tree, source, target string) error {
+func addInclude(t runtimes.Tree, source, target string, own []string) error {
+	// A folder may be named by a link to it; the links in it stay links.
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		if source, err = filepath.EvalSymlinks(source); err != nil {
+			return err
+		}
+	}
 	return filepath.WalkDir(source, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if name != source && slices.Contains(leftOut, d.Name()) {
+		if name != source && (slices.Contains(leftOut, d.Name()) || slices.Contains(own, name)) {
 			if d.IsDir() {
 				return filepath.SkipDir
 			}
