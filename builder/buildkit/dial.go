@@ -62,10 +62,7 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 // dial makes a client. It does not connect: only the first call does.
 func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 	if err := CheckAddress(e.Address); err != nil {
-		return nil, &runtimes.InputError{
-			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(e.Address)), Err: err,
-			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234",
-		}
+		return nil, e.unreachable(err)
 	}
 	var opts []client.ClientOpt
 	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
