@@ -56,7 +56,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(append(errs, indexErr)...); err != nil {
+	if err := joinDistinct(append(errs, indexErr)); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
