@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // Build makes the layers that opts selects and puts them into the output
@@ -57,7 +58,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(append(errs, indexErr)...); err != nil {
+	if err := joinDistinct(append(errs, indexErr)); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
@@ -104,7 +105,7 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			}
 		}
 		if err != nil {
-			errs[member] = fmt.Errorf("%s: %w", res.id, err)
+			errs[member] = named(res.id, err)
 			if ctx.Err() == nil { // else it did not fail: the user gave up
 				r.report(Event{Target: res.id, Kind: Failed, Err: err})
 			}
@@ -119,6 +120,16 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 	if got != nil {
 		got.close()
 	}
+}
+
+// named says whose error it is, unless it would stop any target.
+func named(id TargetID, err error) error {
+	var unreachable *runtimes.UnreachableError
+	var input *runtimes.InputError
+	if errors.As(err, &unreachable) || errors.As(err, &input) && input.File == LockName {
+		return err
+	}
+	return fmt.Errorf("%s: %w", id, err)
 }
 
 // obtained is an entry for a key, from the cache or fresh.

@@ -97,7 +97,8 @@ func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
 }
 
 // joinDistinct joins errors, each text once: the targets of a layer share
-// their lock file's defects.
+// joinDistinct joins errors, each text once: the targets of a layer share
+// their lock file's defects, and those of a run an engine that is not there.
 func joinDistinct(errs []error) error {
 	var texts []string
 	return errors.Join(slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
