@@ -8,7 +8,7 @@ import (
 
 // Options select what to plan or build, and how.
 type Options struct {
-	Layers   []string        // names; empty: all
+	Layers   []string        // names, or patterns of them; empty: all
 	Runtimes []string        // keep only these runtimes' targets; empty: all
 	Arches   []runtimes.Arch // keep only these architectures' targets; empty: all
 	NoCache  bool            // build even what is cached

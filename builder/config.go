@@ -149,7 +149,7 @@ func LoadConfig(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseConfig(file, root, data)
+	return parseConfig(file, root, os.DirFS(root), data)
 }
 
 func readConfig(file string) ([]byte, error) {

@@ -174,11 +174,7 @@ func notInName(r rune) bool { return !strings.ContainsRune(nameCharacters, r) }
 // checkFileNames reports layers whose files would overwrite each other, on a
 // file system that does not tell upper from lower case.
 func (d *decoder) checkFileNames(layers []Layer) {
-	type owner struct {
-		name string
-		line int
-	}
-	taken := make(map[string]owner)
+	taken := make(map[string]Layer)
 	for _, l := range layers {
 		for _, name := range l.fileNames() {
 			lower := strings.ToLower(name)
@@ -186,11 +182,16 @@ func (d *decoder) checkFileNames(layers []Layer) {
 				d.addf(l.Line, "choose another name", "the manifest of layer %s would be %s.json, the name of the index of all layers", l.Name, name)
 			}
 			if first, ok := taken[lower]; ok {
+				if first.Line == l.Line { // both of a pattern
+					d.addf(l.Line, "write one out under another name", "layers %s (%s) and %s (%s) would both write %s.zip",
+						first.Name, first.Path, l.Name, l.Path, lower)
+					break
+				}
 				d.addf(l.Line, "choose another name", "layers %s and %s would both write %s.zip, the first on line %d",
-					first.name, l.Name, lower, first.line)
+					first.Name, l.Name, lower, first.Line)
 				break
 			}
-			taken[lower] = owner{l.Name, l.Line}
+			taken[lower] = l
 		}
 	}
 }

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"cmp"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ var (
 	}
 
 	layerFields = []field[Layer]{
-		{"path", func(v value, into *Layer) { into.Path = v.projectPath() }},
+		{"path", func(v value, into *Layer) { into.Path = v.pathOrPattern() }},
 		{"runtime", func(v value, into *Layer) { into.Runtimes = v.runtimes() }},
 		{"architectures", func(v value, into *Layer) { into.Architectures = v.architectures() }},
 		{"lockfile", func(v value, into *Layer) { into.LockFile = v.fileName() }},
@@ -76,8 +77,9 @@ func defaultFields() []field[Layer] {
 	return slices.DeleteFunc(slices.Clone(layerFields), func(f field[Layer]) bool { return f.name == "path" })
 }
 
-// parseConfig reads the configuration in data; root is the project's folder.
-func parseConfig(file, root string, data []byte) (*Config, error) {
+// parseConfig reads the configuration in data; root is the project's folder,
+// project what it holds.
+func parseConfig(file, root string, project fs.FS, data []byte) (*Config, error) {
 	d := &decoder{file: file, root: root, merging: make(map[*yaml.Node]bool)}
 	top := d.document(data)
 	if top == nil {
@@ -92,6 +94,9 @@ func parseConfig(file, root string, data []byte) (*Config, error) {
 		d.addf(top.Line, "for example:\n\n"+ConfigExample, "layers is missing")
 	}
 	if len(d.errs) == 0 { // else a layer may lack what its files' names are made of
+		read.Layers = d.expandPatterns(read.Layers, project)
+	}
+	if len(d.errs) == 0 {
 		d.checkFileNames(read.Layers)
 	}
 	if len(d.errs) > 0 || d.tooMany {
@@ -115,8 +120,10 @@ func (v value) readLayers(defaults Layer) []Layer {
 		layer := defaults
 		layer.Name, layer.Line = e.name, e.line
 		entry := value{v.d, "layer " + short(e.name), e.line, e.node}
-		entry.checkName(e.name)
 		lines := mapping(entry, layerFields, &layer)
+		if !isPattern(layer.Path) { // else the name is a mere label
+			entry.checkName(e.name)
+		}
 		if lines == nil {
 			continue
 		}
