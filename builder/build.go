@@ -34,6 +34,9 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		for _, text := range res.notes {
 			r.note(res.id, text)
 		}
+		for _, text := range res.warnings {
+			r.warn(res.id, text)
+		}
 	}
 
 	built := make([]Built, len(all))

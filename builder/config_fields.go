@@ -47,6 +47,7 @@ var (
 		{"path", func(v value, into *Layer) { into.Path = v.pathOrPattern() }},
 		{"runtime", func(v value, into *Layer) { into.Runtimes = v.runtimes() }},
 		{"architectures", func(v value, into *Layer) { into.Architectures = v.architectures() }},
+		{"plain", func(v value, into *Layer) { into.Plain = v.boolean() }},
 		{"lockfile", func(v value, into *Layer) { into.LockFile = v.fileName() }},
 		{"groups", func(v value, into *Layer) { into.Groups = v.strs() }},
 		{"extras", func(v value, into *Layer) { into.Extras = v.strs() }},
@@ -128,6 +129,7 @@ func (v value) readLayers(defaults Layer) []Layer {
 			continue
 		}
 		entry.checkRequired(lines, layer)
+		entry.checkPlain(lines, &layer)
 		layers = append(layers, layer)
 	}
 	return layers
@@ -144,6 +146,20 @@ func (v value) checkRequired(lines map[string]int, l Layer) {
 	}
 	if lines["architectures"] == 0 && l.Architectures == nil {
 		v.addf("in the layer or in defaults: architectures: [x86_64], [arm64] or both", "%s has no architectures", v.name)
+	}
+}
+
+// checkPlain reports what does not go together with a layer's runtimes.
+func (v value) checkPlain(lines map[string]int, l *Layer) {
+	if err := l.settle(); err != nil {
+		v.line = cmp.Or(lines["runtime"], v.line)
+		v.add(err)
+	}
+	for _, name := range []string{"lockfile", "groups", "extras", "exclude", "consoleScripts"} {
+		if line := lines[name]; line != 0 && l.Plain {
+			v.d.addf(line, "a plain layer holds the files of its folder and no packages; files are left out by excludeFiles",
+				"%s means nothing in a plain layer", name)
+		}
 	}
 }
 

@@ -115,8 +115,12 @@ func (p *patterns) folders(pattern string) ([]string, error) {
 
 // hasPackages tells whether a folder is one that a layer can be made of: it
 // holds a lock file, or a manifest that its owner forgot to lock or that a
-// workspace above it locks. Which of these it is, the plugin says.
+// workspace above it locks. Which of these it is, the plugin says. A plain
+// layer needs neither.
 func (p *patterns) hasPackages(l Layer, folder string) bool {
+	if l.Plain {
+		return true
+	}
 	names := runtimes.ProjectFiles(l.Runtimes[0].Family)
 	if l.LockFile != "" {
 		names = append(names, l.LockFile)

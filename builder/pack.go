@@ -22,6 +22,9 @@ import (
 
 // build makes the archive of a resolved target and stores it under its key.
 func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
+	if res.layer.Plain {
+		return r.buildPlain(ctx, res, key)
+	}
 	name, why, err := r.chooseEngine(res.recipe)
 	if err != nil {
 		return nil, err

@@ -70,6 +70,7 @@ type resolved struct {
 	lockFile string
 	packages int
 	notes    []string
+	warnings []string
 
 	// What a memo leaves out; see run.complete.
 	recipe *runtimes.Recipe
@@ -109,11 +110,14 @@ func joinDistinct(errs []error) error {
 }
 
 func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, error) {
-	include, err := readIncludes(r.Config, t.layer)
+	include, err := readIncludes(r.Config, t.layer, r.ownPaths())
 	if err != nil {
 		return nil, err
 	}
 	res := &resolved{target: t, include: include}
+	if t.layer.Plain {
+		return res, r.resolvePlain(res)
+	}
 	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include))
 	if err != nil {
 		return nil, err
