@@ -305,16 +305,12 @@ func TestConfigDoc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sections := make(map[string]string)
-	for _, s := range strings.Split(string(data), "\n## ")[1:] {
-		title, body, _ := strings.Cut(s, "\n")
-		sections[title] = body
-	}
+	sections := sectionsOf(string(data))
 	for title, fields := range map[string][]string{
-		"The file":     names(fileFields),
-		"A layer":      names(layerFields),
-		"The builder":  names(builderFields),
-		"Builder: tls": names(tlsFields),
+		fileTable:    names(fileFields),
+		layerTable:   names(layerFields),
+		builderTable: names(builderFields),
+		tlsTable:     names(tlsFields),
 	} {
 		for _, name := range fields {
 			if !strings.Contains(sections[title], "\n| `"+name+"` |") {
@@ -347,6 +343,7 @@ func FuzzConfig(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	schema := compileSchema(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseConfig("f.yaml", "/project", sampleProject, data)
 		if err != nil {
@@ -359,6 +356,9 @@ func FuzzConfig(f *testing.F) {
 		}
 		if len(c.Layers) == 0 {
 			t.Error("no layers")
+		}
+		if err := validate(schema, data); err != nil {
+			t.Errorf("the schema refuses what the decoder accepts: %v", err)
 		}
 		taken := make(map[string]bool)
 		for _, l := range c.Layers {
