@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache.ClearOutputs(r.output)
 	all, err := r.resolveAll(ctx, true)
 	if err != nil {
 		return nil, err
@@ -51,14 +53,14 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		})
 	}
 	g.Wait()
+	index := filepath.Join(r.output, indexFile)
+	// Even where some failed or the user gave up: it must tell what lies beside
+	// it now.
+	indexErr := r.writeIndex(context.WithoutCancel(ctx), index, indexed)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	index := filepath.Join(r.output, indexFile)
-	if err := r.writeIndex(ctx, index, indexed); err != nil {
+	if err := errors.Join(append(errs, indexErr)...); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
@@ -95,8 +97,10 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 		if err == nil {
 			built[member], indexed[member], err = r.deliver(ctx, res, got)
 		}
-		if i == 0 && errors.Is(err, cache.ErrMiss) {
+		if errors.Is(err, cache.ErrMiss) {
 			// The entry was there, but a blob of it was not, or was damaged.
+			// Any member may be the first to need it, where the outputs of
+			// those before were in place.
 			r.warn(res.id, fmt.Sprintf("built again: %v", err))
 			if got, err = r.obtain(ctx, res, true); err == nil {
 				built[member], indexed[member], err = r.deliver(ctx, res, got)
@@ -153,7 +157,8 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 		return nil, err
 	}
 	if res.key != key.String() {
-		return nil, fmt.Errorf("%s changed during the build; build again", res.lockFile)
+		forgetMemo(ctx, r.Cache, res.memo)
+		return nil, changedDuringBuild(res.lockFile)
 	}
 	unlock, err := r.Cache.Lock(ctx, key)
 	if err != nil {
@@ -177,6 +182,12 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 	return got, err
 }
 
+// changedDuringBuild says that the files that made a key are not those that
+// are there now.
+func changedDuringBuild(name string) error {
+	return fmt.Errorf("%s changed during the build; build again", name)
+}
+
 func sameArchive(a, b cache.Entry) bool { return a.Blobs[roleArchive] == b.Blobs[roleArchive] }
 
 func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
@@ -196,17 +207,23 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 	return got, nil
 }
 
-// writeIndex brings layers.json up to date, and removes the archives of
-// targets that the configuration no longer has: a deploy tool would go on
-// publishing them.
+// writeIndex brings layers.json up to date with what was delivered, and removes
+// the archives of targets that the configuration no longer has: a deploy tool
+// would go on publishing them.
 func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry) error {
+	delivered := slices.DeleteFunc(indexed, func(e indexEntry) bool { return e.File == "" })
+	if len(delivered) == 0 {
+		return nil
+	}
 	expected := make(map[string]bool)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
+	// Two processes that build different layers each keep what the other wrote.
+	defer r.exclusively(ctx, file)()
 	var gone []indexEntry
 	err := updateFile(file, func(old []byte) (data []byte, err error) {
-		data, gone, err = mergeIndex(old, indexed, expected)
+		data, gone, err = mergeIndex(old, delivered, expected)
 		return data, err
 	})
 	if err != nil {

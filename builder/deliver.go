@@ -19,8 +19,8 @@ import (
 // delivery is what a run remembers of an output that it put in place, so that
 // the next one can leave it untouched.
 type delivery struct {
-	Key      string      `json:"key"`
-	Facts    string      `json:"facts"` // what else decides the manifest
+	SHA256   string      `json:"sha256"` // of the archive, hex
+	Facts    string      `json:"facts"`  // what else decides the manifest
 	Zip      cache.Stamp `json:"zip"`
 	Manifest string      `json:"manifest"` // SHA-256 of its bytes, hex
 }
@@ -55,23 +55,23 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	}
 	facts, err := json.Marshal(entry)
 	if err != nil {
-		return built, entry, err
+		return built, indexEntry{}, err
 	}
 	before := r.delivered(ctx, res)
-	zipInPlace := before.Key == res.key && stampIs(res.zip, before.Zip)
+	zipInPlace := before.SHA256 == archive.SHA256 && stampIs(res.zip, before.Zip)
 	if zipInPlace && before.Facts == string(facts) && fileIs(built.Manifest, before.Manifest) {
 		return built, entry, nil
 	}
 
-	now := delivery{Key: res.key, Facts: string(facts), Zip: before.Zip}
+	now := delivery{SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip}
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
-			return built, entry, err
+			return built, indexEntry{}, err
 		}
 	}
 	if now.Manifest, err = r.writeManifest(ctx, res, got); err != nil {
-		return built, entry, err
+		return built, indexEntry{}, err
 	}
 	if data, err := json.Marshal(now); err == nil {
 		// Without this the next run delivers once more.
@@ -173,4 +173,14 @@ func updateFile(file string, content func(old []byte) ([]byte, error)) error {
 		return err
 	}
 	return cache.WriteFile(file, data)
+}
+
+// exclusively keeps other processes on this cache from changing a file that is
+// read and written as a whole. Where the cache cannot lock, it goes without.
+func (r *run) exclusively(ctx context.Context, file string) (unlock func()) {
+	unlock, err := r.Cache.Lock(ctx, sha256.Sum256([]byte("file\n"+file)))
+	if err != nil {
+		return func() {}
+	}
+	return unlock
 }

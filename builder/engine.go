@@ -84,12 +84,13 @@ func (r *run) needsPins(recipe *runtimes.Recipe) error {
 	}
 }
 
-// install follows a resolved target's recipe with the named engine.
+// engine returns the named engine, with what it needs for a resolved target.
 func (r *run) engine(ctx context.Context, res *resolved, name string) (Engine, error) {
 	if name == engineDirect {
 		return r.Direct, nil
 	}
 	if needs := res.recipe.Needs; len(needs) > 0 {
+		defer r.exclusively(ctx, r.lock.path)()
 		if err := r.lock.resolve(ctx, needs, r.Containers, r.Index, r.Indexes); err != nil {
 			return nil, err
 		}
@@ -97,6 +98,9 @@ func (r *run) engine(ctx context.Context, res *resolved, name string) (Engine, e
 		recipe, err := r.recipe(ctx, r.project, res.combos[0])
 		if err != nil {
 			return nil, err
+		}
+		if key, _, err := layoutKey(recipe, res.include); err != nil || key != res.key {
+			return nil, changedDuringBuild(res.lockFile) // since the key was made of it
 		}
 		res.recipe = &recipe
 	}

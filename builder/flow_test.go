@@ -167,7 +167,7 @@ func TestEditedOutput(t *testing.T) {
 }
 
 // TestSomeFail: one layer's broken wheel does not keep the others from being
-// built, and layers.json is not touched.
+// built, and nothing of it is left.
 func TestSomeFail(t *testing.T) {
 	index := serve(t)
 	p := newProject(t, index, map[string]string{
@@ -187,7 +187,7 @@ func TestSomeFail(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dist, "good.zip")); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"bad.zip", "bad.json", "layers.json"} {
+	for _, name := range []string{"bad.zip", "bad.json"} {
 		if _, err := os.Stat(filepath.Join(dist, name)); err == nil {
 			t.Errorf("%s was written", name)
 		}

@@ -20,8 +20,9 @@ var leftOut = []string{".git", "__pycache__", ".DS_Store"}
 
 // readIncludes reads the files that a layer's include lists, and those of a
 // plain layer's folder. Contents are hashed now and opened again only when the
-// layer is zipped, which holds them against their hash. own are paths that no
-// folder brings.
+// layer is zipped, which holds them against their hash. Of the paths in own,
+// which are what layerbuild itself writes, nothing is included: a layer would
+// hold the one built before it.
 func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, error) {
 	t := make(runtimes.Tree)
 	if layer.Plain {
@@ -45,6 +46,12 @@ func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, err
 // addInclude adds a file, or the files of a folder, but for what leave names;
 // it is told a path and the path from source.
 func addInclude(t runtimes.Tree, source, target string, leave func(name, rel string, d fs.DirEntry) bool) error {
+	// A folder may be named by a link to it; the links in it stay links.
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		if source, err = followed(source); err != nil {
+			return err
+		}
+	}
 	return filepath.WalkDir(source, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -72,6 +79,16 @@ func addInclude(t runtimes.Tree, source, target string, leave func(name, rel str
 		t[inLayer] = f
 		return nil
 	})
+}
+
+// followed is the folder that a link stands for. Other links on the way to it
+// stay, so that the paths below are those that the rest of the program has.
+func followed(folder string) (string, error) {
+	info, err := os.Lstat(folder)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return folder, err
+	}
+	return filepath.EvalSymlinks(folder)
 }
 
 func includedFile(name string) (runtimes.TreeFile, error) {

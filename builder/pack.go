@@ -125,13 +125,17 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 	}
 	got := &obtained{facts: facts, input: res.input}
 	got.entry = cache.Entry{Key: key, Data: data, Blobs: map[string]cache.Blob{roleArchive: w.Blob()}}
-	if err := r.commit(ctx, w, got, info); err != nil {
+	if _, err = w.Commit(); err != nil {
+		got.uncommitted = w
+	} else {
+		err = r.enter(ctx, got, info)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
-			w.Abort()
+			got.close()
 			return nil, err
 		}
 		r.warn(res.id, fmt.Sprintf("the cache cannot keep this layer: %v", err))
-		got.uncommitted = w
 	}
 	return got, nil
 }
@@ -169,7 +173,8 @@ type listedFile struct {
 	SHA256 string `json:"sha256"` // of the content; of a link, its target
 }
 
-func (r *run) commit(ctx context.Context, w *cache.BlobWriter, got *obtained, info zipper.Info) error {
+// enter stores the entry of an archive that is stored, after its other blobs.
+func (r *run) enter(ctx context.Context, got *obtained, info zipper.Info) error {
 	var list strings.Builder
 	lines := json.NewEncoder(&list)
 	lines.SetEscapeHTML(false)
@@ -187,9 +192,6 @@ func (r *run) commit(ctx context.Context, w *cache.BlobWriter, got *obtained, in
 		return err
 	}
 	if got.entry.Blobs[roleKeyInput], err = r.Cache.PutBlob(ctx, bytes.NewReader(got.input)); err != nil {
-		return err
-	}
-	if _, err := w.Commit(); err != nil {
 		return err
 	}
 	return r.Cache.Store(ctx, got.entry)

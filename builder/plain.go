@@ -42,9 +42,7 @@ func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error
 	case !info.IsDir():
 		return defect("path is not a folder: "+layer.Path, nil)
 	}
-	if folder, err = followed(folder); err != nil {
-		return defect("path", err)
-	}
+	own = append(own, filepath.Join(config.Root, ConfigName))
 	excluded := runtimes.Recipe{ExcludeFiles: layer.ExcludeFiles}
 	leave := func(name, rel string, d fs.DirEntry) bool {
 		return slices.Contains(own, name) || !d.IsDir() && excluded.Excluded(rel)
@@ -56,23 +54,6 @@ func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error
 		return defect(layer.Path+" holds no files that go into the layer", nil)
 	}
 	return nil
-}
-
-// followed is the folder that a link stands for; a link is not walked into.
-func followed(folder string) (string, error) {
-	info, err := os.Lstat(folder)
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return folder, err
-	}
-	return filepath.EvalSymlinks(folder)
-}
-
-// ownPaths are what layerbuild itself writes or reads: no part of a layer
-// whose folder is the project.
-func (r *run) ownPaths() []string {
-	root := r.Config.Root
-	return []string{r.output, r.Config.Output, r.Cache.Dir(), filepath.Join(root, ".layerbuild"),
-		filepath.Join(root, LockName), filepath.Join(root, ConfigName)}
 }
 
 // resolvePlain sets the key of a plain target, whose files are read.

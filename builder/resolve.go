@@ -71,6 +71,7 @@ type resolved struct {
 	packages int
 	notes    []string
 	warnings []string
+	memo     string // the memo's key, where one told all this
 
 	// What a memo leaves out; see run.complete.
 	recipe *runtimes.Recipe
@@ -110,7 +111,7 @@ func joinDistinct(errs []error) error {
 }
 
 func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, error) {
-	include, err := readIncludes(r.Config, t.layer, r.ownPaths())
+	include, err := readIncludes(r.Config, t.layer, r.own())
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +126,7 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	if memos {
 		if m, ok := recallMemo(ctx, r.Cache, memoKey, r.project); ok {
 			res.key, res.lockFile, res.packages, res.notes = m.Key, m.LockFile, m.Packages, m.Notes
+			res.memo = memoKey
 			return res, nil
 		}
 	}
@@ -140,6 +142,11 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 		}
 	}
 	return res, nil
+}
+
+// own lists the paths that layerbuild writes, wherever they lie.
+func (r *run) own() []string {
+	return []string{r.output, r.Config.Output, r.Cache.Dir(), r.lock.path}
 }
 
 // complete reads the lock file, whatever a memo said, and sets the recipe. A
@@ -159,8 +166,8 @@ func (r *run) complete(ctx context.Context, res *resolved, project fs.FS) error 
 	}
 	res.recipe = &recipe
 	res.lockFile, res.packages, res.notes = recipe.LockFile, len(recipe.Packages), recipe.Notes
-	if len(recipe.Missing()) > 0 {
-		return nil
+	if res.key, res.input = "", nil; len(recipe.Missing()) > 0 {
+		return nil // nor the key that a memo told
 	}
 	res.key, res.input, err = layoutKey(recipe, res.include)
 	return err
@@ -236,52 +243,6 @@ func (r *run) plugin(family string) (runtimes.Runtime, error) {
 		}
 	}
 	return nil, fmt.Errorf("no plugin for %s", family)
-}
-
-const filesKind = "files/1"
-
-// answer finds the files that a lock file names only by hash: in the cache,
-// or, at the first sight of such a lock, in the package index.
-func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete) (map[string][]runtimes.File, error) {
-	answers := make(map[string][]runtimes.File)
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8) // polite to the index, and enough to hide its latency
-	for _, q := range incomplete.Requests {
-		g.Go(func() error {
-			files, err := r.files(ctx, q)
-			if err != nil {
-				return fmt.Errorf("find the files of %s %s, which %s locks: %w", q.Name, q.Version, incomplete.LockFile, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			answers[q.Key()] = files
-			return nil
-		})
-	}
-	return answers, g.Wait()
-}
-
-func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
-	if data, err := r.Cache.GetValue(ctx, filesKind, q.Key()); err == nil {
-		var files []runtimes.File
-		if json.Unmarshal(data, &files) == nil {
-			return files, nil
-		}
-	}
-	files, err := r.Index.Files(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, nil // perhaps the wrong index was asked: not an answer to keep
-	}
-	if data, err := json.Marshal(files); err == nil {
-		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {
-			r.warn(TargetID{}, fmt.Sprintf("the index's answer cannot be kept: %v", err))
-		}
-	}
-	return files, nil
 }
 
 func (r *run) report(e Event) {

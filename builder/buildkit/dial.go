@@ -61,11 +61,8 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 
 // dial makes a client. It does not connect: only the first call does.
 func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
-	if err := checkAddress(e.Address); err != nil {
-		return nil, &runtimes.InputError{
-			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(e.Address)), Err: err,
-			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234",
-		}
+	if err := CheckAddress(e.Address); err != nil {
+		return nil, e.unreachable(err)
 	}
 	var opts []client.ClientOpt
 	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
@@ -78,16 +75,18 @@ func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
-func checkAddress(address string) error {
+// CheckAddress tells what is wrong with an address, whether or not somebody
+// answers there.
+func CheckAddress(address string) error {
 	if address == "" {
 		return errors.New("no address given")
 	}
 	u, err := url.Parse(address)
 	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
-		return fmt.Errorf("it must start with one of %s://", strings.Join(schemes, "://, "))
+		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
 	}
 	if u.Host == "" && u.Path == "" {
-		return errors.New("it names no place")
+		return errors.New("the address names no place")
 	}
 	return nil
 }

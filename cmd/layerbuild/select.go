@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -90,6 +91,11 @@ func (s *selection) resolve(args []string) (*builder.Config, builder.Options, er
 func (s *selection) check() error {
 	if s.jobs < 0 {
 		return &runtimes.InputError{Problem: "--jobs is below 0", Hint: "0 is one worker for each processor"}
+	}
+	if s.builder != "" {
+		if err := buildkit.CheckAddress(s.builder); err != nil {
+			return &runtimes.InputError{Problem: "--builder", Err: err, Hint: "for example unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234"}
+		}
 	}
 	switch s.engine {
 	case "", "auto", "buildkit", "direct":

@@ -131,6 +131,9 @@ func noLock(project fs.FS, dir, above string) error {
 		problem.Hint = "`uv pip compile --generate-hashes --universal requirements.in -o requirements.txt` makes one"
 	case exists(project, path.Join(dir, "pyproject.toml")):
 		problem.Hint = "`uv lock` makes one from pyproject.toml"
+		if dir == "." {
+			problem.Hint += "; for a member of a workspace, name its folder from the workspace's: layerbuild build PATH"
+		}
 	case exists(project, path.Join(dir, "Pipfile")):
 		problem.Hint = "`pipenv lock && pipenv requirements --hash > requirements.txt` makes one"
 	case exists(project, path.Join(dir, "setup.py")):
