@@ -37,6 +37,9 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		for _, text := range res.notes {
 			r.note(res.id, text)
 		}
+		for _, text := range res.warnings {
+			r.warn(res.id, text)
+		}
 	}
 
 	built := make([]Built, len(all))
@@ -105,7 +108,7 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			}
 		}
 		if err != nil {
-			errs[member] = named(res.id, err)
+			errs[member] = attributed(res.id, err)
 			if ctx.Err() == nil { // else it did not fail: the user gave up
 				r.report(Event{Target: res.id, Kind: Failed, Err: err})
 			}
@@ -122,8 +125,8 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 	}
 }
 
-// named says whose error it is, unless it would stop any target.
-func named(id TargetID, err error) error {
+// attributed says whose error it is, unless it would stop any target.
+func attributed(id TargetID, err error) error {
 	var unreachable *runtimes.UnreachableError
 	var input *runtimes.InputError
 	if errors.As(err, &unreachable) || errors.As(err, &input) && input.File == LockName {
