@@ -24,6 +24,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache.ClearOutputs(r.output)
 	all, err := r.resolveAll(ctx, true)
 	if err != nil {
 		return nil, err
@@ -203,7 +204,9 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 	return got, nil
 }
 
-// writeIndex brings layers.json up to date with what was delivered.
+// writeIndex brings layers.json up to date with what was delivered, and removes
+// the archives of targets that the configuration no longer has: a deploy tool
+// would go on publishing them.
 func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry) error {
 	delivered := slices.DeleteFunc(indexed, func(e indexEntry) bool { return e.File == "" })
 	if len(delivered) == 0 {
@@ -215,7 +218,16 @@ func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry)
 	}
 	// Two processes that build different layers each keep what the other wrote.
 	defer r.exclusively(ctx, file)()
-	return updateFile(file, func(old []byte) ([]byte, error) {
-		return mergeIndex(old, delivered, expected)
+	var gone []indexEntry
+	err := updateFile(file, func(old []byte) (data []byte, err error) {
+		data, gone, err = mergeIndex(old, delivered, expected)
+		return data, err
 	})
+	if err != nil {
+		return err
+	}
+	for _, e := range gone {
+		r.removeStale(ctx, e)
+	}
+	return nil
 }

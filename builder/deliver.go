@@ -88,6 +88,26 @@ func (r *run) delivered(ctx context.Context, res *resolved) delivery {
 	return d
 }
 
+// removeStale removes an archive that an earlier run delivered, with its
+// manifest. A file that is not as it was delivered is somebody else's by now.
+func (r *run) removeStale(ctx context.Context, e indexEntry) {
+	zip := filepath.Join(r.output, filepath.Base(e.File))
+	manifest := filepath.Join(r.output, filepath.Base(e.Manifest))
+	var d delivery
+	data, err := r.Cache.GetValue(ctx, deliveryKind, zip)
+	if err != nil || json.Unmarshal(data, &d) != nil || !stampIs(zip, d.Zip) {
+		return
+	}
+	if err := os.Remove(zip); err != nil {
+		r.warn(TargetID{}, fmt.Sprintf("%s is in no layer any more and cannot be removed: %v", zip, err))
+		return
+	}
+	if fileIs(manifest, d.Manifest) {
+		_ = os.Remove(manifest) // without its archive it misleads nobody
+	}
+	r.note(TargetID{}, fmt.Sprintf("removed %s: the configuration has no such layer any more", filepath.Base(zip)))
+}
+
 func stampIs(file string, want cache.Stamp) bool {
 	got, err := cache.StampOf(file)
 	return err == nil && got == want

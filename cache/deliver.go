@@ -2,14 +2,11 @@ package cache
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -66,51 +63,6 @@ func (w *BlobWriter) Deliver(ctx context.Context, path string) (Stamp, error) {
 			path, got.SHA256, got.Size, want.SHA256, want.Size)
 	}
 	return out.publish()
-}
-
-// An output is a file that is being written beside its place.
-type output struct {
-	f    *os.File
-	path string
-	done bool
-}
-
-// deadOutput is the age at which an output that was never finished is taken
-// for a dead process's. No delivery takes a fraction of it.
-const deadOutput = time.Hour
-
-func newOutput(path string) (*output, error) {
-	dir, base := filepath.Split(path)
-	if dir != "" {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return nil, err
-		}
-	}
-	prefix := filepath.Join(dir, "."+base+".")
-	clearOutputs(prefix)
-	name := prefix + strings.ToLower(rand.Text()) + ".tmp"
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return nil, err
-	}
-	return &output{f: f, path: path}, nil
-}
-
-// clearOutputs removes what killed processes left beside an output.
-func clearOutputs(prefix string) {
-	dir, base := filepath.Split(prefix)
-	files, err := os.ReadDir(filepath.Clean(dir))
-	if err != nil {
-		return
-	}
-	for _, file := range files {
-		if !strings.HasPrefix(file.Name(), base) || !strings.HasSuffix(file.Name(), ".tmp") {
-			continue
-		}
-		if info, err := file.Info(); err == nil && time.Since(info.ModTime()) > deadOutput {
-			os.Remove(filepath.Join(dir, file.Name()))
-		}
-	}
 }
 
 // errSource is the error of filling an output where reading failed and not

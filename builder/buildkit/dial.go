@@ -82,13 +82,7 @@ func CheckAddress(address string) error {
 		return errors.New("no address given")
 	}
 	u, err := url.Parse(address)
-	if parse := (*url.Error)(nil); errors.As(err, &parse) {
-		return parse.Err // without the address, which may hold a password
-	}
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(schemes, u.Scheme) {
+	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
 		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
 	}
 	if u.Host == "" && u.Path == "" {
