@@ -29,10 +29,10 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseToCompile(all); err != nil {
+		return nil, err
+	}
 	for _, res := range all {
-		if res.key == "" {
-			return nil, mustCompile(res.id, res.lockFile, res.recipe.Missing())
-		}
 		for _, text := range res.notes {
 			r.note(res.id, text)
 		}
@@ -104,8 +104,10 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			}
 		}
 		if err != nil {
-			errs[member] = err
-			r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			errs[member] = fmt.Errorf("%s: %w", res.id, err)
+			if ctx.Err() == nil { // else it did not fail: the user gave up
+				r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			}
 			break
 		}
 		built[member].Elapsed = time.Since(begin)
@@ -157,7 +159,11 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 		forgetMemo(ctx, r.Cache, res.memo)
 		return nil, changedDuringBuild(res.lockFile)
 	}
+	patience := time.AfterFunc(time.Second, func() {
+		r.note(res.id, "waiting for another layerbuild, which builds the same layer")
+	})
 	unlock, err := r.Cache.Lock(ctx, key)
+	patience.Stop()
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err

@@ -88,6 +88,22 @@ func (r *run) delivered(ctx context.Context, res *resolved) delivery {
 	return d
 }
 
+// writable makes sure, before anything is built, that there is a place for it.
+func writable(output string) error {
+	err := os.MkdirAll(output, 0o777)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(output, ".layerbuild-*"); err == nil {
+			f.Close()
+			return os.Remove(f.Name())
+		}
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // without the name of a file that nobody knows
+	}
+	return fmt.Errorf("the output folder %s cannot be written: %w", output, err)
+}
+
 // removeStale removes an archive that an earlier run delivered, with its
 // manifest. A file that is not as it was delivered is somebody else's by now.
 func (r *run) removeStale(ctx context.Context, e indexEntry) {

@@ -94,7 +94,7 @@ func hint(err error) string {
 	case errors.As(err, &link):
 		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
 	case errors.Is(err, syscall.ENOSPC):
-		return "the disk is full: free some space, or move the cache with LAYERBUILD_CACHE_DIR and temporary files with TMPDIR"
+		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
 	}
 	return ""
 }
