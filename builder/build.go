@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // Build makes the layers that opts selects and puts them into the output
@@ -105,6 +106,9 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 		}
 		if err != nil {
 			errs[member] = fmt.Errorf("%s: %w", res.id, err)
+			if unreachable := (*runtimes.UnreachableError)(nil); errors.As(err, &unreachable) {
+				errs[member] = err // it is no target's, and said once
+			}
 			if ctx.Err() == nil { // else it did not fail: the user gave up
 				r.report(Event{Target: res.id, Kind: Failed, Err: err})
 			}
