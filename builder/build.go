@@ -37,6 +37,9 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		for _, text := range res.notes {
 			r.note(res.id, text)
 		}
+		for _, text := range res.warnings {
+			r.warn(res.id, text)
+		}
 	}
 
 	built := make([]Built, len(all))
@@ -105,10 +108,7 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			}
 		}
 		if err != nil {
-			errs[member] = fmt.Errorf("%s: %w", res.id, err)
-			if unreachable := (*runtimes.UnreachableError)(nil); errors.As(err, &unreachable) {
-				errs[member] = err // it is no target's, and said once
-			}
+			errs[member] = attributed(res.id, err)
 			if ctx.Err() == nil { // else it did not fail: the user gave up
 				r.report(Event{Target: res.id, Kind: Failed, Err: err})
 			}
@@ -123,6 +123,16 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 	if got != nil {
 		got.close()
 	}
+}
+
+// attributed says whose error it is, unless it would stop any target.
+func attributed(id TargetID, err error) error {
+	var unreachable *runtimes.UnreachableError
+	var input *runtimes.InputError
+	if errors.As(err, &unreachable) || errors.As(err, &input) && input.File == LockName {
+		return err
+	}
+	return fmt.Errorf("%s: %w", id, err)
 }
 
 // obtained is an entry for a key, from the cache or fresh.

@@ -8,7 +8,7 @@ import (
 
 // Options select what to plan or build, and how.
 type Options struct {
-	Layers   []string        // names; empty: all
+	Layers   []string        // names, or patterns of them; empty: all
 	Runtimes []string        // keep only these runtimes' targets; empty: all
 	Arches   []runtimes.Arch // keep only these architectures' targets; empty: all
 	NoCache  bool            // build even what is cached
@@ -58,11 +58,14 @@ type Plan struct {
 // PlannedTarget is one target of a [Plan].
 type PlannedTarget struct {
 	TargetID
-	LockFile  string           `json:"lockFile"`
+	Plain     bool             `json:"plain,omitempty"` // a folder's files, without packages
+	Files     int              `json:"files,omitempty"` // of a plain layer
+	LockFile  string           `json:"lockFile,omitempty"`
 	Notes     []string         `json:"notes,omitempty"`
+	Warnings  []string         `json:"warnings,omitempty"`
 	Packages  []PlannedPackage `json:"packages"`
 	Prebuilt  bool             `json:"prebuilt"` // nothing must be compiled
-	Engine    string           `json:"engine"`   // "buildkit", "direct", or "" where none can build it
+	Engine    string           `json:"engine"`   // "buildkit", "direct", "none" for a plain layer, or "" where none can build it
 	EngineWhy string           `json:"engineWhy"`
 	Image     string           `json:"image,omitempty"` // for engine buildkit
 	Key       string           `json:"key"`

@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"errors"
-	"net/url"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -26,10 +25,10 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 	case engineDirect:
 		return engineDirect, "asked for", nil
 	case engineBuildKit:
-		if err := credentialsStayOut(recipe); err != nil {
+		if err := r.reach(); err != nil {
 			return "", "", err
 		}
-		if err := r.reach(); err != nil {
+		if err := r.Containers.Accepts(*recipe); err != nil {
 			return "", "", err
 		}
 		if r.opts.Locked && len(recipe.Needs) > 0 {
@@ -37,31 +36,16 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		}
 		return engineBuildKit, "asked for", nil
 	}
-	if err := credentialsStayOut(recipe); err != nil {
+	if err := r.reach(); err != nil {
 		return engineDirect, err.Error(), nil
 	}
-	if err := r.reach(); err != nil {
+	if err := r.Containers.Accepts(*recipe); err != nil {
 		return engineDirect, err.Error(), nil
 	}
 	if r.opts.Locked && len(recipe.Needs) > 0 {
 		return engineDirect, LockName + " lacks what a container needs, and --locked forbids to add it", nil
 	}
 	return engineBuildKit, "BuildKit answers", nil
-}
-
-// credentialsStayOut refuses to hand an index's password to a container: it
-// would stay in the daemon's history.
-func credentialsStayOut(recipe *runtimes.Recipe) error {
-	for _, index := range recipe.Indexes {
-		u, err := url.Parse(index)
-		if err != nil || u.User != nil {
-			return &runtimes.InputError{
-				Problem: "the address of a package index holds credentials, which no container is given",
-				Hint:    "use --engine direct",
-			}
-		}
-	}
-	return nil
 }
 
 // reach asks BuildKit, once in a run.

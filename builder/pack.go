@@ -25,6 +25,9 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	if err := writable(r.output); err != nil {
 		return nil, err
 	}
+	if res.layer.Plain {
+		return r.buildPlain(ctx, res, key)
+	}
 	engine, name, err := r.prepare(ctx, res)
 	if err != nil {
 		return nil, err

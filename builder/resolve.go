@@ -70,6 +70,7 @@ type resolved struct {
 	lockFile string
 	packages int
 	notes    []string
+	warnings []string
 	memo     string // the memo's key, where one told all this
 
 	// What a memo leaves out; see run.complete.
@@ -116,6 +117,9 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 		return nil, err
 	}
 	res := &resolved{target: t, include: include}
+	if t.layer.Plain {
+		return res, r.resolvePlain(res)
+	}
 	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include))
 	if err != nil {
 		return nil, err

@@ -13,12 +13,13 @@ func newBuild(ui *ui) *cobra.Command {
 		Short: "Build layers and put them into the output folder",
 		Long: `Build makes the layers of layerbuild.yaml, or those that are named, and puts
 each archive and its manifest into the output folder. What was built before
-from the same locked packages comes from the cache.
+from the same locked packages comes from the cache. LAYER may be a pattern.
 
 Where no layerbuild.yaml is found, PATH is a folder with a lock file, or the
 lock file itself, and --runtime and --arch say what to build it for.`,
 		Example: `  layerbuild build                        every layer, for all its targets
   layerbuild build api worker --arch arm64
+  layerbuild build 'api-*'
   layerbuild build services/api --runtime python3.13 --arch x86_64,arm64
   layerbuild build --locked --json        in CI`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -15,7 +15,7 @@ import (
 // The widest that names may be, so that a row fits 100 columns.
 const (
 	maxLayerWidth   = 20
-	maxRuntimeWidth = 12
+	maxRuntimeWidth = 15 // provided.al2023
 	maxArchWidth    = 12
 )
 
