@@ -236,11 +236,12 @@ func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
+	keep := func(e indexEntry) bool { return expected[e.File] || r.isOthers(ctx, e) }
 	// Two processes that build different layers each keep what the other wrote.
 	defer r.exclusively(ctx, file)()
 	var gone []indexEntry
 	err := updateFile(file, func(old []byte) (data []byte, err error) {
-		data, gone, err = mergeIndex(old, delivered, expected)
+		data, gone, err = mergeIndex(old, delivered, keep)
 		return data, err
 	})
 	if err != nil {
