@@ -90,6 +90,7 @@ func (r *run) engine(ctx context.Context, res *resolved, name string) (Engine, e
 		return r.Direct, nil
 	}
 	if needs := res.recipe.Needs; len(needs) > 0 {
+		defer timed(&res.timings.Resolve)()
 		defer r.exclusively(ctx, r.lock.path)()
 		if err := r.lock.resolve(ctx, needs, r.Containers, r.Index, r.Indexes); err != nil {
 			return nil, err
