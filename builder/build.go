@@ -115,6 +115,9 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			break
 		}
 		built[member].Elapsed = time.Since(begin)
+		if r.opts.Timings {
+			built[member].Timings = res.timings
+		}
 		if i > 0 {
 			built[member].SameAs = &leader.id
 		}
@@ -166,7 +169,10 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 			return nil, err
 		}
 	}
-	if err := r.complete(ctx, res, r.project); err != nil {
+	end := timed(&res.timings.Resolve)
+	err = r.complete(ctx, res, r.project)
+	end()
+	if err != nil {
 		return nil, err
 	}
 	if res.key != key.String() {

@@ -16,6 +16,7 @@ type Options struct {
 	Jobs     int             // workers; 0: one for each processor
 	Output   string          // folder; "": the configuration's
 	Engine   string          // "auto", "buildkit", "direct"; "": the configuration's
+	Timings  bool            // say in the result how long each phase took
 }
 
 // TargetID names a target for people and for events.
@@ -106,6 +107,7 @@ type Built struct {
 	Delivered bool          `json:"delivered"`        // false where the output was in place already
 	Engine    string        `json:"engine,omitempty"` // that built it, "" for a hit
 	Elapsed   time.Duration `json:"-"`
+	Timings   *Timings      `json:"timings,omitempty"` // where asked for, in seconds
 }
 
 // UnzippedLimit is the size in bytes that a function's code and all its

@@ -31,6 +31,7 @@ const deliveryKind = "delivery/1"
 // deliver puts an archive and its manifest into the output folder, unless
 // they are there.
 func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built, indexEntry, error) {
+	defer timed(&res.timings.Deliver)()
 	archive := archiveOf(res.id, got.entry, got.facts, res.zip)
 	built := Built{
 		TargetID: res.id,

@@ -77,6 +77,7 @@ func (r *run) prepare(ctx context.Context, res *resolved) (Engine, string, error
 		return nil, "", err
 	}
 	if name == engineBuildKit {
+		defer timed(&res.timings.Resolve)()
 		err := r.pin(ctx, res.recipe.Needs)
 		if err == nil {
 			return r.Containers, name, r.refresh(ctx, res)

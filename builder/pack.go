@@ -55,7 +55,9 @@ func (r *run) install(ctx context.Context, engine Engine, res *resolved) (t runt
 	g, gctx := errgroup.WithContext(ctx)
 	var installErr error
 	g.Go(func() error {
-		installErr = engine.Install(gctx, *res.recipe, pw, r.progress(res.id))
+		progress, end := res.timings.timeInstall(r.progress(res.id))
+		installErr = engine.Install(gctx, *res.recipe, pw, progress)
+		end()
 		pw.CloseWithError(installErr)
 		return installErr
 	})
@@ -81,6 +83,7 @@ func (r *run) progress(id TargetID) runtimes.Progress {
 
 // finish turns an installed tree into the layer's and checks it.
 func (r *run) finish(res *resolved, t runtimes.Tree) error {
+	defer timed(&res.timings.Normalise)()
 	plugin, err := r.plugin(res.combos[0].Runtime.Family)
 	if err != nil {
 		return err
@@ -108,7 +111,7 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 	if err != nil {
 		return nil, fmt.Errorf("store the archive: %w", err)
 	}
-	info, err := r.zip(ctx, res.id, w, t)
+	info, err := r.zip(ctx, res, w, t)
 	if err != nil {
 		w.Abort()
 		return nil, fmt.Errorf("zip: %w", err)
@@ -119,6 +122,7 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 		w.Abort()
 		return nil, err
 	}
+	defer timed(&res.timings.Store)()
 	got := &obtained{facts: facts, input: res.input}
 	got.entry = cache.Entry{Key: key, Data: data, Blobs: map[string]cache.Blob{roleArchive: w.Blob()}}
 	if _, err = w.Commit(); err != nil {
@@ -137,7 +141,8 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 }
 
 // zip writes the archive, then reads it back with another inflater.
-func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runtimes.Tree) (zipper.Info, error) {
+func (r *run) zip(ctx context.Context, res *resolved, w *cache.BlobWriter, t runtimes.Tree) (zipper.Info, error) {
+	progress := r.progress(res.id)
 	total := t.Size()
 	entries := make([]zipper.Entry, 0, len(t))
 	for name, f := range t {
@@ -145,9 +150,11 @@ func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runti
 	}
 	opts := zipper.Options{Workers: r.opts.Jobs}
 	opts.Progress = func(done int64) {
-		r.progress(id)(runtimes.Update{Phase: "zip", Done: done, Total: total})
+		progress(runtimes.Update{Phase: "zip", Done: done, Total: total})
 	}
+	end := timed(&res.timings.Zip)
 	info, err := zipper.Write(ctx, w, entries, opts)
+	end()
 	if err != nil {
 		return info, err
 	}
@@ -156,7 +163,8 @@ func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runti
 			return info, fmt.Errorf("%s changed during the build", e.Name)
 		}
 	}
-	r.progress(id)(runtimes.Update{Phase: "verify"})
+	progress(runtimes.Update{Phase: "verify"})
+	defer timed(&res.timings.Verify)()
 	opts.Progress = nil
 	return info, zipper.Verify(ctx, w, w.Size(), info, opts)
 }

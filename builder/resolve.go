@@ -71,6 +71,7 @@ type resolved struct {
 	packages int
 	notes    []string
 	warnings []string
+	timings  *Timings
 	memo     string // the memo's key, where one told all this
 
 	// What a memo leaves out; see run.complete.
@@ -86,7 +87,12 @@ func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, t := range r.chosen {
 		g.Go(func() error {
-			out[i], errs[i] = r.resolve(ctx, t, memos)
+			var timings Timings
+			end := timed(&timings.Resolve)
+			if out[i], errs[i] = r.resolve(ctx, t, memos); errs[i] == nil {
+				end()
+				out[i].timings = &timings
+			}
 			return nil
 		})
 	}

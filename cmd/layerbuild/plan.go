@@ -23,6 +23,7 @@ builds nothing.`,
 		Example: `  layerbuild plan
   layerbuild plan api --arch arm64
   layerbuild plan --json`,
+		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, opts, err := sel.resolve(args)
 			if err != nil {
