@@ -58,20 +58,17 @@ func FindLogin(logins []Login, u *url.URL) (Login, bool) {
 // LoginError says that a server wants a login, or refuses the one it got.
 type LoginError struct {
 	Host   string
-	Status int    // 401 or 403; 0 where a tool did not tell
+	Status int    // 401, 403, or a proxy's 407
 	From   string // where the refused login comes from; "" where none was sent
 }
 
 func (e *LoginError) Error() string {
-	answer := ""
-	if e.Status != 0 {
-		answer = fmt.Sprintf(" (%d %s)", e.Status, http.StatusText(e.Status))
-	}
+	answer := fmt.Sprintf("(%d %s)", e.Status, http.StatusText(e.Status))
 	switch {
 	case e.From == "" && e.Status == http.StatusForbidden:
-		return fmt.Sprintf("%s forbids it (403 Forbidden), and no user and password are known for it", e.Host)
+		return fmt.Sprintf("%s forbids it %s, and no user and password are known for it", e.Host, answer)
 	case e.From == "":
-		return fmt.Sprintf("%s wants a user and a password%s, and none is known for it", e.Host, answer)
+		return fmt.Sprintf("%s wants a user and a password %s, and none is known for it", e.Host, answer)
 	}
-	return fmt.Sprintf("%s refuses the user or password%s that %s has for it", e.Host, answer, e.From)
+	return fmt.Sprintf("%s refuses the user or password %s that %s has for it", e.Host, answer, e.From)
 }

@@ -61,6 +61,7 @@ func TestNetworkCause(t *testing.T) {
 			"f.example:8443 forbids it (403 Forbidden), and no user and password are known for it"},
 		{"uv, untrusted", "error: Failed to fetch: `https://b.example/simple/demo/`\n  Caused by: invalid peer certificate: UnknownIssuer",
 			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
+		{"a proxy", "  cause: tunnel error: proxy authorization required", "the proxy wants a user and a password (407 Proxy Authentication Required), and none is known for it"},
 		{"pip, refused", "ERROR: No matching distribution found for uv==0.13.9\nCould not fetch URL https://b.example/simple/uv/: 401 Client Error: Unauthorized for url: https://b.example/simple/uv/ - skipping",
 			"b.example wants a user and a password (401 Unauthorized), and none is known for it"},
 		{"pip, untrusted", "Could not fetch URL https://b.example/simple/uv/: There was a problem confirming the ssl certificate: [SSL: CERTIFICATE_VERIFY_FAILED] - skipping",

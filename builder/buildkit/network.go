@@ -3,6 +3,7 @@ package buildkit
 import (
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,7 +16,7 @@ import (
 var (
 	lineURL       = regexp.MustCompile("https?://[^\\s()`'\"<>]+")
 	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)`)
-	lineUntrusted = regexp.MustCompile(`UnknownIssuer|CERTIFICATE_VERIFY_FAILED|certificate verify failed`)
+	lineUntrusted = regexp.MustCompile(`invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed`)
 	lineProxy     = regexp.MustCompile(`407 Proxy Authentication Required|proxy authorization required`)
 )
 
@@ -36,11 +37,11 @@ func (e *Engine) networkCause(lines []string) error {
 		case lineUntrusted.MatchString(line):
 			return fmt.Errorf("the certificate of %s is not trusted: %w", host, x509.UnknownAuthorityError{})
 		case lineProxy.MatchString(line):
-			return fmt.Errorf("the proxy wants a user and a password (407 Proxy Authentication Required)")
+			return &runtimes.LoginError{Host: "the proxy", Status: http.StatusProxyAuthRequired}
 		case status != "":
-			refused := &runtimes.LoginError{Host: host, Status: 401}
+			refused := &runtimes.LoginError{Host: host, Status: http.StatusUnauthorized}
 			if strings.HasPrefix(status, "403") {
-				refused.Status = 403
+				refused.Status = http.StatusForbidden
 			}
 			if login, ok := runtimes.FindLogin(e.Logins, u); ok {
 				refused.From = login.From

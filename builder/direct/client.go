@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -35,6 +36,16 @@ func newClient(caBundle string, logins []runtimes.Login, idle time.Duration) (*h
 	t.TLSHandshakeTimeout = 15 * time.Second
 	t.ResponseHeaderTimeout = 30 * time.Second
 	t.MaxIdleConnsPerHost = 16
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode != http.StatusProxyAuthRequired {
+			return nil
+		}
+		refused := &runtimes.LoginError{Host: "the proxy " + proxy.Host, Status: resp.StatusCode}
+		if proxy.User != nil {
+			refused.From = "the proxy's address"
+		}
+		return refused
+	}
 	if caBundle != "" {
 		roots, err := rootsWith(caBundle)
 		if err != nil {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -124,5 +127,37 @@ func TestDownloadMirrored(t *testing.T) {
 				t.Errorf("the lock file's server was asked %q, want %q", got, test.asks)
 			}
 		})
+	}
+}
+
+// TestProxyLogin holds that a proxy that wants a password is told as such, and
+// at once.
+func TestProxyLogin(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer proxy.Close()
+	for user, want := range map[string]string{
+		"":         "wants a user and a password (407 Proxy Authentication Required), and none is known for it",
+		"me:hush@": "refuses the user or password (407 Proxy Authentication Required) that the proxy's address has for it",
+	} {
+		e, _ := engine(t, patience)
+		address, err := url.Parse(strings.Replace(proxy.URL, "http://", "http://"+user, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Client.Transport.(*transport).RoundTripper.(*http.Transport).Proxy = http.ProxyURL(address)
+		spec := wheelSpec{name: "pkg", version: "1.0"}
+		pkg := spec.pkg(spec.build(t))
+		pkg.File.URL = "https://files.example/pkg.whl"
+		err = e.Install(t.Context(), recipe(pkg), io.Discard, nil)
+		if err == nil || !strings.HasSuffix(err.Error(), "the proxy "+proxy.Listener.Addr().String()+" "+want) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("got %v", err)
+		}
+		if got := asked.Swap(0); got != 1 {
+			t.Errorf("it was asked %d times", got)
+		}
 	}
 }

@@ -171,7 +171,7 @@ func withoutSecrets(rawURL string) string {
 func elsewhere(err error) bool {
 	var login *runtimes.LoginError
 	if errors.As(err, &login) {
-		return true
+		return login.Status != http.StatusProxyAuthRequired
 	}
 	var status *statusError
 	if errors.As(err, &status) {

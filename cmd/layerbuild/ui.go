@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,8 @@ func hint(err error) string {
 		return "the file is the one that was locked, so it is broken or hostile at its source: lock another version"
 	case errors.As(err, &authority):
 		return "behind a TLS proxy, name its certificates with caBundle in layerbuild.yaml or with SSL_CERT_FILE"
+	case errors.As(err, &login) && login.Status == http.StatusProxyAuthRequired:
+		return "the variable HTTPS_PROXY takes them: http://user:password@proxy.example:3128"
 	case errors.As(err, &login) && login.From == "":
 		return "give " + login.Host + " a login: in ~/.netrc, in the index's address in pip.conf, or with UV_INDEX_<NAME>_USERNAME and _PASSWORD"
 	case errors.As(err, &login):
