@@ -24,8 +24,6 @@ func (pinning) Accepts(runtimes.Recipe) error { return nil }
 
 func (pinning) Ping(context.Context) error { return nil }
 
-func (p pinning) Accepts(runtimes.Recipe) error { return nil }
-
 func (p pinning) ResolveImage(context.Context, string) (string, error) {
 	p.resolve()
 	return "sha256:" + strings.Repeat("0", 64), nil
