@@ -22,14 +22,14 @@ import (
 
 // build makes the archive of a resolved target and stores it under its key.
 func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
-	if err := writable(r.output); err != nil {
-		return nil, err
-	}
 	if res.layer.Plain {
 		return r.buildPlain(ctx, res, key)
 	}
 	engine, name, err := r.prepare(ctx, res)
 	if err != nil {
+		return nil, err
+	}
+	if err := writable(r.output); err != nil {
 		return nil, err
 	}
 	r.report(Event{Target: res.id, Kind: Started, Text: name})
