@@ -167,7 +167,7 @@ func TestEditedOutput(t *testing.T) {
 }
 
 // TestSomeFail: one layer's broken wheel does not keep the others from being
-// built, and layers.json is not touched.
+// built, and nothing of it is left.
 func TestSomeFail(t *testing.T) {
 	index := serve(t)
 	p := newProject(t, index, map[string]string{
@@ -187,9 +187,58 @@ func TestSomeFail(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dist, "good.zip")); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"bad.zip", "bad.json", "layers.json"} {
+	for _, name := range []string{"bad.zip", "bad.json"} {
 		if _, err := os.Stat(filepath.Join(dist, name)); err == nil {
 			t.Errorf("%s was written", name)
 		}
+	}
+}
+
+// TestStaleOutputs: an archive that the configuration no longer has must not
+// lie about to be deployed; what somebody else put there stays.
+func TestStaleOutputs(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		builder.ConfigName:     oneLayer,
+		"svc/requirements.txt": requirements(index, "core==1.0"),
+	})
+	old := p.mustBuild()[0]
+	p.write(".layerbuild/dist/other.zip", "not ours")
+	p.write(builder.ConfigName, strings.Replace(oneLayer, "[x86_64]", "[x86_64, arm64]", 1))
+	p.mustBuild()
+	entries, err := os.ReadDir(filepath.Dir(old.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	want := []string{"api-python3.11-arm64.json", "api-python3.11-arm64.zip", "api-python3.11-x86_64.json",
+		"api-python3.11-x86_64.zip", "layers.json", "other.zip"}
+	if !slices.Equal(names, want) {
+		t.Errorf("the output folder holds %v, want %v", names, want)
+	}
+
+	p.write(builder.ConfigName, oneLayer)
+	p.write(".layerbuild/dist/api-python3.11-arm64.zip", "edited by hand")
+	p.mustBuild()
+	if data, err := os.ReadFile(filepath.Join(filepath.Dir(old.File), "api-python3.11-arm64.zip")); err != nil || string(data) != "edited by hand" {
+		t.Errorf("a file that was edited is %q (%v)", data, err)
+	}
+}
+
+// TestOneCauseOnce: what stops every layer is said once.
+func TestOneCauseOnce(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		builder.ConfigName:   "defaults: {runtime: python3.11, architectures: [x86_64]}\nlayers:\n  a: {path: a}\n  b: {path: b}\n",
+		"a/requirements.txt": requirements(index, "core==1.0"),
+		"b/requirements.txt": requirements(index, "core==2.0"),
+	})
+	_, err := p.build(builder.Options{Engine: "buildkit"})
+	var unreachable *runtimes.UnreachableError
+	if !errors.As(err, &unreachable) || err.Error() != unreachable.Error() {
+		t.Errorf("got %v, want one UnreachableError", err)
 	}
 }

@@ -1,45 +1,18 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
-	"gopkg.in/yaml.v3"
-
-	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
-
-// LockName is the file that holds what no other lock file does; it lies
-// beside the configuration and is committed with it.
-const LockName = "layerbuild.lock"
-
-const lockVersion = 1
-
-const lockHeader = "# Written by layerbuild: what no other lock file holds. Commit it.\n"
-
-// lockDocument is layerbuild.lock as YAML. Maps are written in key order, so
-// equal content gives equal bytes.
-type lockDocument struct {
-	Version int                   `yaml:"version"`
-	Images  map[string]string     `yaml:"images,omitempty"`
-	Tools   map[string]lockedTool `yaml:"tools,omitempty"`
-}
-
-type lockedTool struct {
-	Version string            `yaml:"version"`
-	Files   map[string]string `yaml:"files"` // name → "sha256:…"
-}
 
 // lockFile is layerbuild.lock in memory, shared by all targets of a run.
 type lockFile struct {
@@ -63,71 +36,6 @@ func (l *lockFile) current() runtimes.Pins {
 
 func clonePins(p runtimes.Pins) runtimes.Pins {
 	return runtimes.Pins{Images: maps.Clone(p.Images), Tools: maps.Clone(p.Tools)}
-}
-
-var sha256Pattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
-func readPins(file string) (runtimes.Pins, error) {
-	pins := runtimes.Pins{Images: map[string]string{}, Tools: map[string]runtimes.Tool{}}
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return pins, nil
-	}
-	if err != nil {
-		return pins, err
-	}
-	problem := func(err error) error {
-		return &runtimes.InputError{
-			File: file, Problem: "cannot be used", Err: err,
-			Hint: "restore it from version control, or delete it and build once without --locked to make it anew",
-		}
-	}
-	var doc lockDocument
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&doc); err != nil {
-		return pins, problem(err)
-	}
-	if doc.Version != lockVersion {
-		return pins, problem(fmt.Errorf("version %d: this layerbuild knows version %d only", doc.Version, lockVersion))
-	}
-	for ref, digest := range doc.Images {
-		if !sha256Pattern.MatchString(digest) {
-			return pins, problem(fmt.Errorf("image %s: %q is no digest (sha256:… with 64 hex digits)", ref, digest))
-		}
-		pins.Images[ref] = digest
-	}
-	for name, tool := range doc.Tools {
-		t := runtimes.Tool{Version: tool.Version}
-		for _, file := range slices.Sorted(maps.Keys(tool.Files)) {
-			digest := tool.Files[file]
-			if !sha256Pattern.MatchString(digest) {
-				return pins, problem(fmt.Errorf("tool %s: %s: %q is no digest (sha256:… with 64 hex digits)", name, file, digest))
-			}
-			t.Files = append(t.Files, runtimes.File{Name: file, SHA256: strings.TrimPrefix(digest, "sha256:")})
-		}
-		pins.Tools[name] = t
-	}
-	return pins, nil
-}
-
-func writePins(file string, pins runtimes.Pins) error {
-	doc := lockDocument{Version: lockVersion, Images: pins.Images, Tools: map[string]lockedTool{}}
-	for name, tool := range pins.Tools {
-		files := make(map[string]string)
-		for _, f := range tool.Files {
-			files[f.Name] = "sha256:" + f.SHA256
-		}
-		doc.Tools[name] = lockedTool{tool.Version, files}
-	}
-	var buf bytes.Buffer
-	buf.WriteString(lockHeader)
-	encoder := yaml.NewEncoder(&buf)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(doc); err != nil {
-		return err
-	}
-	return cache.WriteFile(file, buf.Bytes())
 }
 
 // resolve finds out what a recipe needs and layerbuild.lock lacks, and writes

@@ -113,14 +113,16 @@ const indexFile = "layers.json"
 
 // mergeIndex returns layers.json after a run: what was built now, and, where
 // the run was for some layers only, what the configuration still has of the
-// rest.
-func mergeIndex(old []byte, built []indexEntry, expected map[string]bool) ([]byte, error) {
+// rest, or others put there. What it no longer has is gone.
+func mergeIndex(old []byte, built []indexEntry, keep func(indexEntry) bool) (data []byte, gone []indexEntry, err error) {
 	merged := make(map[string]indexEntry)
 	var before indexDocument
 	if json.Unmarshal(old, &before) == nil && before.Format == 1 {
 		for _, e := range before.Layers {
-			if expected[e.File] {
+			if keep(e) {
 				merged[e.File] = e
+			} else {
+				gone = append(gone, e)
 			}
 		}
 	}
@@ -134,7 +136,8 @@ func mergeIndex(old []byte, built []indexEntry, expected map[string]bool) ([]byt
 	slices.SortFunc(doc.Layers, func(a, b indexEntry) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File))
 	})
-	return encodeJSON(doc)
+	data, err = encodeJSON(doc)
+	return data, gone, err
 }
 
 // encodeJSON is the form of every JSON file for people: two spaces, no HTML

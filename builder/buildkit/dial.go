@@ -61,7 +61,7 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 
 // dial makes a client. It does not connect: only the first call does.
 func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
-	if err := checkAddress(e.Address); err != nil {
+	if err := CheckAddress(e.Address); err != nil {
 		return nil, e.unreachable(err)
 	}
 	var opts []client.ClientOpt
@@ -75,15 +75,14 @@ func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
-func checkAddress(address string) error {
+// CheckAddress tells what is wrong with an address, whether or not somebody
+// answers there.
+func CheckAddress(address string) error {
 	if address == "" {
 		return errors.New("no address given")
 	}
 	u, err := url.Parse(address)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(schemes, u.Scheme) {
+	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
 		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
 	}
 	if u.Host == "" && u.Path == "" {

@@ -74,6 +74,7 @@ func hint(err error) string {
 		pkg         *runtimes.PackageError
 		network     *runtimes.NetworkError
 		size        *check.SizeError
+		link        *check.LinkError
 		authority   x509.UnknownAuthorityError
 		login       *runtimes.LoginError
 	)
@@ -98,8 +99,10 @@ func hint(err error) string {
 		return "see whether the address is right and can be reached from here"
 	case errors.As(err, &size):
 		return "leave packages out with exclude or excludeFiles, or split the layer"
+	case errors.As(err, &link):
+		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
 	case errors.Is(err, syscall.ENOSPC):
-		return "the disk is full: free some space, or move the cache with LAYERBUILD_CACHE_DIR"
+		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ package wheelhouse
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -36,22 +38,32 @@ type File struct {
 	Data   []byte
 }
 
-// Build makes the wheel's file. The same wheel gives the same bytes.
-func (w Wheel) Build() (File, error) {
-	tag := w.Tag
-	if tag == "" {
-		tag = "py3-none-any"
-	}
-	stem := strings.ReplaceAll(w.Name, "-", "_") + "-" + w.Version
-	info := stem + ".dist-info/"
+func (w Wheel) stem() string { return strings.ReplaceAll(w.Name, "-", "_") + "-" + w.Version }
+
+func (w Wheel) tag() string { return cmp.Or(w.Tag, "py3-none-any") }
+
+// files are all of the wheel's files, the generated ones as well.
+func (w Wheel) files() map[string]string {
+	info := w.stem() + ".dist-info/"
 	files := map[string]string{
-		info + "WHEEL":    "Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: true\nTag: " + tag + "\n",
+		info + "WHEEL":    "Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: true\nTag: " + w.tag() + "\n",
 		info + "METADATA": w.metadata(),
 	}
 	maps.Copy(files, w.Files)
 	if _, own := files[info+"RECORD"]; !own {
 		files[info+"RECORD"] = record(files, info+"RECORD")
 	}
+	return files
+}
+
+// Record is the RECORD of the wheel, with which another can lie.
+func (w Wheel) Record() string {
+	return w.files()[w.stem()+".dist-info/RECORD"]
+}
+
+// Build makes the wheel's file. The same wheel gives the same bytes.
+func (w Wheel) Build() (File, error) {
+	files := w.files()
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
 	add := func(name, content string, mode fs.FileMode) error {
@@ -81,7 +93,7 @@ func (w Wheel) Build() (File, error) {
 		return File{}, err
 	}
 	sum := sha256.Sum256(buf.Bytes())
-	return File{stem + "-" + tag + ".whl", hex.EncodeToString(sum[:]), buf.Bytes()}, nil
+	return File{w.stem() + "-" + w.tag() + ".whl", hex.EncodeToString(sum[:]), buf.Bytes()}, nil
 }
 
 func (w Wheel) metadata() string {
@@ -107,12 +119,44 @@ type Index struct {
 	*httptest.Server
 	mu       sync.Mutex
 	files    map[string]map[string]File // project → file name → file
+	stalls   map[string]*Stall
 	requests int
+}
+
+// Stall is a download that does not go on.
+type Stall struct {
+	Asked, Gone chan struct{} // closed when a client asks for it, and when it has given up
+	once        sync.Once
+}
+
+// Stall lets the next download of a project's files hang in the middle until
+// the client goes away. Others, before [Index.Resume], wait for the same.
+func (x *Index) Stall(project string) *Stall {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := &Stall{Asked: make(chan struct{}), Gone: make(chan struct{})}
+	x.stalls[project] = s
+	return s
+}
+
+// Resume ends [Index.Stall] for the downloads to come.
+func (x *Index) Resume(project string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.stalls, project)
+}
+
+func (s *Stall) wait(r *http.Request) {
+	s.once.Do(func() {
+		close(s.Asked)
+		<-r.Context().Done()
+		close(s.Gone)
+	})
 }
 
 // Serve starts an index of the given wheels.
 func Serve(wheels ...Wheel) (*Index, error) {
-	x := &Index{files: make(map[string]map[string]File)}
+	x := &Index{files: make(map[string]map[string]File), stalls: make(map[string]*Stall)}
 	for _, w := range wheels {
 		if _, err := x.Add(w); err != nil {
 			return nil, err
@@ -201,11 +245,21 @@ func (x *Index) file(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	x.requests++
 	f, ok := x.files[r.PathValue("project")][r.PathValue("file")]
+	stall := x.stalls[r.PathValue("project")]
 	x.mu.Unlock()
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Write(f.Data)
+	w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+	data := f.Data
+	if stall != nil {
+		// Half of it, so that the client is in the middle.
+		w.Write(data[:len(data)/2])
+		http.NewResponseController(w).Flush()
+		data = data[len(data)/2:]
+		stall.wait(r)
+	}
+	w.Write(data)
 }

@@ -1,0 +1,357 @@
+package main
+
+import (
+	"archive/zip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
+)
+
+// What the scripts build_*.txtar and fail_*.txtar need beyond the program: a
+// package index of their own on loopback, lock files for what it serves, and
+// commands that look at what a build left behind.
+
+// scriptCommands are the commands of scripts, by name:
+//
+//	exits CODE COMMAND…   run a command that ends with an exit code
+//	fails CODE COMMAND…   the same, and it must leave every file as it was
+//	index VERB …          stop the index; serve another wheel; tamper with one
+//	lock FILE PIN…        write requirements.txt or uv.lock (with pyproject.toml);
+//	                      dev:PIN locks for the group dev, open:PIN without hashes
+//	zipinfo FILE          print mode and name of each entry of an archive
+//	zipcat FILE ENTRY     print an entry of an archive
+//	masked FILE           print a JSON file without its hashes and sizes
+//	checksums FOLDER      hold an output folder's archives against what its
+//	                      manifests and its index say of them
+//	mode PERM FILE…       check permissions
+var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"exits":     exits,
+	"fails":     fails,
+	"index":     indexCommand,
+	"lock":      lockCommand,
+	"zipinfo":   zipinfo,
+	"zipcat":    zipcat,
+	"masked":    masked,
+	"checksums": checksums,
+	"mode":      checkMode,
+}
+
+type indexKey struct{}
+
+// noRaceSleep lets a program with the race detector end at once, and not a
+// second after it is done.
+const noRaceSleep = "GORACE=atexit_sleep_ms=0"
+
+// setupIndex starts a script's index and names it to the program, whose cache
+// lies in the script's own folder.
+func setupIndex(env *testscript.Env) error {
+	index, err := wheelhouse.Serve(scriptWheels()...)
+	if err != nil {
+		return err
+	}
+	env.Defer(index.Close)
+	env.Values[indexKey{}] = index
+	env.Vars = append(env.Vars, noRaceSleep)
+	env.Setenv("PIP_INDEX_URL", index.SimpleURL())
+	env.Setenv("LAYERBUILD_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
+	return nil
+}
+
+func scriptIndex(ts *testscript.TestScript) *wheelhouse.Index {
+	return ts.Value(indexKey{}).(*wheelhouse.Index)
+}
+
+// scriptWheels is what every index serves at first.
+func scriptWheels() []wheelhouse.Wheel {
+	pure := func(name, version string, requires ...string) wheelhouse.Wheel {
+		return wheelhouse.Wheel{Name: name, Version: version, Requires: requires, Files: map[string]string{
+			name + "/__init__.py":       "version = '" + version + "'\n",
+			name + "/tests/test_all.py": "assert True\n",
+		}}
+	}
+	native := func(name, tag string) wheelhouse.Wheel {
+		return wheelhouse.Wheel{Name: name, Version: "1.0", Tag: tag, Files: map[string]string{
+			name + "/__init__.py": "", name + "/_core.so": tag}}
+	}
+	tool := pure("tool", "1.0")
+	tool.Files["tool-1.0.dist-info/entry_points.txt"] = "[console_scripts]\nrun-tool = tool:main\n"
+	return []wheelhouse.Wheel{
+		pure("api", "1.0", "core>=1"), pure("api", "1.1", "core>=1"),
+		pure("core", "1.0"), pure("core", "2.0"), pure("lint", "1.0"), tool,
+		native("fastmath", "cp311-cp311-manylinux_2_17_x86_64"), native("fastmath", "cp311-cp311-manylinux_2_17_aarch64"),
+		native("fastmath", "cp313-cp313-manylinux_2_17_x86_64"), native("fastmath", "cp313-cp313-manylinux_2_17_aarch64"),
+		// Needs a newer glibc than python3.11 has.
+		native("modern", "cp311-cp311-manylinux_2_28_x86_64"), native("modern", "cp311-cp311-musllinux_1_2_x86_64"),
+		native("modern", "cp313-cp313-manylinux_2_28_x86_64"),
+	}
+}
+
+// hostileWheels are served where a script asks for them.
+var hostileWheels = map[string]func() wheelhouse.Wheel{
+	"traversal": func() wheelhouse.Wheel {
+		return wheelhouse.Wheel{Files: map[string]string{"../../../../../evil.py": "evil"}}
+	},
+	"link": func() wheelhouse.Wheel {
+		return wheelhouse.Wheel{Files: map[string]string{"link/__init__.py": ""}, Links: map[string]string{"link/passwd": "/etc/passwd"}}
+	},
+	"record": func() wheelhouse.Wheel {
+		// The right RECORD of METADATA and WHEEL, and that of another __init__.py.
+		w := wheelhouse.Wheel{Name: "record", Version: "1.0", Files: map[string]string{"record/__init__.py": "a"}}
+		w.Files["record-1.0.dist-info/RECORD"] = w.Record()
+		w.Files["record/__init__.py"] = "b"
+		return w
+	},
+	"bomb": func() wheelhouse.Wheel {
+		return wheelhouse.Wheel{Files: map[string]string{"bomb/zeros": strings.Repeat("\x00", 65<<20)}}
+	},
+}
+
+func indexCommand(ts *testscript.TestScript, neg bool, args []string) {
+	index := scriptIndex(ts)
+	switch {
+	case neg:
+	case slices.Equal(args, []string{"stop"}):
+		index.Close()
+		return
+	case len(args) == 2 && args[0] == "serve" && hostileWheels[args[1]] != nil:
+		w := hostileWheels[args[1]]()
+		w.Name, w.Version = args[1], "1.0"
+		_, err := index.Add(w)
+		ts.Check(err)
+		return
+	case len(args) == 2 && args[0] == "tamper":
+		// Other bytes under the hash that was stated, or, once more, the true ones.
+		files := index.Files(args[1])
+		if len(files) == 0 {
+			ts.Fatalf("the index has no %s", args[1])
+		}
+		for _, f := range files {
+			f.Data = slices.Clone(f.Data)
+			f.Data[len(f.Data)/2] ^= 0xff
+			index.AddFile(args[1], f)
+		}
+		return
+	}
+	ts.Fatalf("usage: index stop | index serve HOSTILE | index tamper PROJECT")
+}
+
+// lockCommand writes lock files for what the index serves.
+func lockCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: lock FILE PIN…")
+	}
+	file, index := ts.MkAbs(args[0]), scriptIndex(ts)
+	ts.Check(os.MkdirAll(filepath.Dir(file), 0o777))
+	if filepath.Base(file) != "uv.lock" {
+		ts.Check(os.WriteFile(file, []byte(requirements(index, args[1:])), 0o666))
+		return
+	}
+	lock, project := uvLock(index, args[1:])
+	ts.Check(os.WriteFile(file, []byte(lock), 0o666))
+	ts.Check(os.WriteFile(filepath.Join(filepath.Dir(file), "pyproject.toml"), []byte(project), 0o666))
+}
+
+// filesOf are the files of a pin, as api==1.0.
+func filesOf(index *wheelhouse.Index, pin string) (name, version string, files []wheelhouse.File) {
+	name, version, _ = strings.Cut(pin, "==")
+	for _, f := range index.Files(name) {
+		if strings.HasPrefix(f.Name, name+"-"+version+"-") {
+			files = append(files, f)
+		}
+	}
+	return name, version, files
+}
+
+func requirements(index *wheelhouse.Index, pins []string) string {
+	var b strings.Builder
+	for _, pin := range pins {
+		if open, ok := strings.CutPrefix(pin, "open:"); ok {
+			b.WriteString(open + "\n")
+			continue
+		}
+		b.WriteString(pin)
+		_, _, files := filesOf(index, pin)
+		for _, f := range files {
+			b.WriteString(" \\\n    --hash=sha256:" + f.SHA256)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func uvLock(index *wheelhouse.Index, pins []string) (lock, pyproject string) {
+	var b strings.Builder
+	var names, dev []string
+	b.WriteString("version = 1\nrevision = 3\nrequires-python = \">=3.11\"\n")
+	for _, pin := range pins {
+		pin, inDev := strings.CutPrefix(pin, "dev:")
+		name, version, files := filesOf(index, pin)
+		if inDev {
+			dev = append(dev, name)
+		} else {
+			names = append(names, name)
+		}
+		fmt.Fprintf(&b, "\n[[package]]\nname = %q\nversion = %q\nsource = { registry = %q }\n", name, version, index.SimpleURL())
+		if name == "api" {
+			b.WriteString("dependencies = [{ name = \"core\" }]\n")
+		}
+		b.WriteString("wheels = [\n")
+		for _, f := range files {
+			fmt.Fprintf(&b, "    { url = \"%s/files/%s/%s\", hash = \"sha256:%s\", size = %d },\n", index.URL, name, f.Name, f.SHA256, len(f.Data))
+		}
+		b.WriteString("]\n")
+	}
+	list := func(names []string, format string) string {
+		var all []string
+		for _, name := range names {
+			all = append(all, fmt.Sprintf(format, name))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	tables, quoted := "{ name = %q }", "%q"
+	fmt.Fprintf(&b, "\n[[package]]\nname = \"svc\"\nversion = \"1\"\nsource = { virtual = \".\" }\ndependencies = %s\n", list(names, tables))
+	fmt.Fprintf(&b, "\n[package.dev-dependencies]\ndev = %s\n", list(dev, tables))
+	fmt.Fprintf(&b, "\n[package.metadata]\nrequires-dist = %s\n\n[package.metadata.requires-dev]\ndev = %s\n", list(names, tables), list(dev, tables))
+	return b.String(), "[project]\nname = \"svc\"\nversion = \"1\"\nrequires-python = \">=3.11\"\ndependencies = " + list(names, quoted) +
+		"\n\n[dependency-groups]\ndev = " + list(dev, quoted) + "\n"
+}
+
+// fails runs a command that must end with an exit code, explain itself, and
+// leave nothing half-written: all files but the cache's stay as they were, and
+// the cache holds no temporary ones.
+func fails(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK")
+	before, err := snapshot(work)
+	ts.Check(err)
+	exits(ts, neg, args)
+	if !strings.Contains(ts.ReadFile("stderr"), "layerbuild: error: ") {
+		ts.Fatalf("no error is told")
+	}
+	if out := ts.ReadFile("stdout"); out != "" {
+		ts.Fatalf("a failure printed a result: %s", out)
+	}
+	after, err := snapshot(work)
+	ts.Check(err)
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if before[name] != after[name] {
+			ts.Fatalf("%s was written or changed", name)
+		}
+		delete(before, name)
+	}
+	for name := range before {
+		ts.Fatalf("%s was removed", name)
+	}
+}
+
+// snapshot describes all files below a folder but those of the cache, of which
+// it lists the temporary ones.
+func snapshot(dir string) (map[string]string, error) {
+	files := make(map[string]string)
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		inCache := strings.HasPrefix(name, "cache/") && !strings.HasPrefix(name, "cache/tmp/")
+		if err != nil || d.IsDir() || inCache {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		sum := sha256.Sum256(data)
+		files[name] = fmt.Sprint(info.Mode(), info.ModTime(), hex.EncodeToString(sum[:]))
+		return err
+	})
+	return files, err
+}
+
+func zipinfo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: zipinfo FILE")
+	}
+	r, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer r.Close()
+	for _, f := range r.File {
+		fmt.Fprintln(ts.Stdout(), f.Mode(), f.Name)
+	}
+}
+
+func zipcat(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: zipcat FILE ENTRY")
+	}
+	r, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer r.Close()
+	data, err := fs.ReadFile(r, args[1])
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s", data)
+}
+
+// Sums and sizes of archives change with the zip format, which has its own
+// goldens.
+var (
+	maskedSums  = regexp.MustCompile(`"([0-9a-f]{64}|[A-Za-z0-9+/]{43}=)"`)
+	maskedSizes = regexp.MustCompile(`("size"): \d+`)
+)
+
+func masked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: masked FILE")
+	}
+	text := maskedSums.ReplaceAllString(ts.ReadFile(args[0]), `"SUM"`)
+	text = strings.ReplaceAll(maskedSizes.ReplaceAllString(text, "$1: 0"), ts.Getenv("WORK"), "$WORK")
+	fmt.Fprint(ts.Stdout(), text)
+}
+
+func checksums(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: checksums FOLDER")
+	}
+	type archive struct {
+		File, Manifest, SHA256, SHA256Base64 string
+		Size                                 int
+	}
+	read := func(name string, v any) {
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], name))), v))
+	}
+	var index struct{ Layers []archive }
+	read("layers.json", &index)
+	for _, l := range index.Layers {
+		data := ts.ReadFile(filepath.Join(args[0], l.File))
+		sum := sha256.Sum256([]byte(data))
+		want := archive{l.File, l.Manifest, hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(sum[:]), len(data)}
+		var manifest struct{ Archive archive }
+		read(l.Manifest, &manifest)
+		manifest.Archive.Manifest = l.Manifest
+		if l != want || manifest.Archive != want {
+			ts.Fatalf("index: %+v\nmanifest: %+v\nfile: %+v", l, manifest.Archive, want)
+		}
+	}
+}
+
+func checkMode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: mode PERM FILE…")
+	}
+	for _, file := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(file))
+		ts.Check(err)
+		if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s is %s, want %s", file, got, args[0])
+		}
+	}
+}
