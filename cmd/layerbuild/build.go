@@ -62,5 +62,6 @@ func (ui *ui) printResult(result *builder.Result, asJSON bool) error {
 	if ui.quiet {
 		return nil
 	}
-	return writeResult(ui.stdout, result, ui.colour)
+	ui.gap()
+	return writeResult(ui.stdout, result, ui.colour, widthOf(ui.stdout))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,8 +30,12 @@ var resultColumns = []struct {
 	{"UNZIPPED", true}, {"OF LIMIT", true}, {"RESULT", false}, {"TIME", true},
 }
 
-// writeResult prints the table of what was built.
-func writeResult(w io.Writer, result *builder.Result, colour bool) error {
+// lessMatters are the columns that go first where a terminal is too narrow.
+var lessMatters = []string{"PKGS", "TIME", "ZIPPED"}
+
+// writeResult prints the table of what was built, on a terminal no wider than
+// that; a width of 0 is no terminal.
+func writeResult(w io.Writer, result *builder.Result, colour bool, width int) error {
 	rows := [][]string{nil}
 	var right []bool
 	for _, c := range resultColumns {
@@ -39,8 +44,15 @@ func writeResult(w io.Writer, result *builder.Result, colour bool) error {
 	for _, b := range result.Layers {
 		rows = append(rows, resultRow(b))
 	}
+	lines := align(rows, right)
+	for _, title := range lessMatters {
+		if width > 0 && widest(lines) > width {
+			rows, right = without(rows, right, title)
+			lines = align(rows, right)
+		}
+	}
 	var out bytes.Buffer
-	for i, line := range align(rows, right) {
+	for i, line := range lines {
 		switch {
 		case !colour:
 		case i == 0:
@@ -60,6 +72,23 @@ func writeResult(w io.Writer, result *builder.Result, colour bool) error {
 	return err
 }
 
+func widest(lines []string) int {
+	n := 0
+	for _, line := range lines {
+		n = max(n, utf8.RuneCountInString(line))
+	}
+	return n
+}
+
+// without drops a column.
+func without(rows [][]string, right []bool, title string) ([][]string, []bool) {
+	at := slices.Index(rows[0], title)
+	for i, row := range rows {
+		rows[i] = slices.Delete(row, at, at+1)
+	}
+	return rows, slices.Delete(right, at, at+1)
+}
+
 func resultRow(b builder.Built) []string {
 	how := "built"
 	switch {
@@ -68,11 +97,15 @@ func resultRow(b builder.Built) []string {
 	case b.Hit:
 		how = "hit"
 	}
+	packages := fmt.Sprint(b.Packages)
+	if b.Packages == 0 {
+		packages = "-" // a plain layer
+	}
 	return []string{
 		clip(b.Layer, maxLayerWidth),
 		several(b.Runtimes, maxRuntimeWidth, "runtimes"),
 		several(b.Arches, maxArchWidth, "arches"),
-		fmt.Sprint(b.Packages),
+		packages,
 		size(b.ZipSize),
 		size(b.Unzipped),
 		fmt.Sprintf("%.1f%%", 100*float64(b.Unzipped)/builder.UnzippedLimit),
@@ -91,8 +124,7 @@ func timingsTable(result *builder.Result) string {
 	}
 	rows[0], right = append(rows[0], "SUM"), append(right, true)
 	for _, b := range result.Layers {
-		row := []string{fmt.Sprintf("%s (%s, %s)", clip(b.Layer, maxLayerWidth),
-			several(b.Runtimes, maxRuntimeWidth, "runtimes"), several(b.Arches, maxArchWidth, "arches"))}
+		row := []string{label(b.TargetID)}
 		var sum time.Duration
 		for _, p := range b.Timings.Phases() {
 			sum += p.Took
@@ -140,6 +172,12 @@ func align(rows [][]string, right []bool) []string {
 		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}
 	return lines
+}
+
+// label names a target in few characters.
+func label(id builder.TargetID) string {
+	return fmt.Sprintf("%s (%s, %s)", clip(id.Layer, maxLayerWidth),
+		several(id.Runtimes, maxRuntimeWidth, "runtimes"), several(id.Arches, maxArchWidth, "arches"))
 }
 
 // several shows the names of a universal layer's targets, or how many.
