@@ -44,7 +44,8 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 				return err
 			}
 			if timings {
-				ui.message(timingsTable(result))
+				ui.gap()
+				ui.message(timingsTable(result, widthOf(ui.stderr)))
 			}
 			return ui.printResult(result, sel.json)
 		},

@@ -34,6 +34,7 @@ type look struct {
 // The widths of a line's columns: mark, name, time, bar, and what is done.
 const (
 	minNameWidth = 12
+	usualWidth   = 28 // of names: lines that stay should begin as later ones will
 	timeWidth    = 6
 	minBarLine   = 70 // narrower terminals have no bar
 )
@@ -72,11 +73,10 @@ func (l look) head(mark, code, name string, took time.Duration) string {
 // nameWidth leaves room for what is done; on a narrow terminal it matters more
 // which target it is.
 func (l look) nameWidth() int {
-	room := l.width * 2 / 5
 	if l.width < minBarLine {
-		room = l.width - 22
+		return max(minNameWidth, min(l.name, l.width-22))
 	}
-	return max(minNameWidth, min(l.name, room))
+	return min(max(usualWidth, l.name), l.width*2/5)
 }
 
 // seconds shows a time that runs: in one unit for the first minute.

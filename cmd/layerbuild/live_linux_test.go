@@ -90,12 +90,12 @@ func (s *screen) when(what string, wanted func(text string) bool) {
 			return
 		}
 		if end {
-			s.t.Fatalf("no %s in %q", what, text)
+			s.t.Fatalf("no %s in …%q", what, text[max(0, len(text)-2000):])
 		}
 		select {
 		case <-s.more:
 		case <-watchdog:
-			s.t.Fatalf("no %s in %q", what, text)
+			s.t.Fatalf("no %s in …%q", what, text[max(0, len(text)-2000):])
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -115,10 +116,28 @@ func resultRow(b builder.Built) []string {
 }
 
 // timingsTable shows the phases of each target. The targets run side by side,
-// so their sums are more than the whole run took.
-func timingsTable(result *builder.Result) string {
-	rows := [][]string{{"TIMINGS"}}
-	right := []bool{false}
+// so their sums are more than the whole run took. Where a terminal is too
+// narrow, the phases that took least are left out; a width of 0 is no terminal.
+func timingsTable(result *builder.Result, width int) string {
+	rows, right := timingsRows(result)
+	lines := align(rows, right)
+	var small []string
+	for _, phase := range leastFirst(result) {
+		if width == 0 || widest(lines) <= width {
+			break
+		}
+		small = append(small, phase)
+		rows, right = without(rows, right, strings.ToUpper(phase))
+		lines = align(rows, right)
+	}
+	if len(small) > 0 {
+		lines = append(lines, "left out, as they took less: "+strings.Join(small, ", "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func timingsRows(result *builder.Result) (rows [][]string, right []bool) {
+	rows, right = [][]string{{"TIMINGS"}}, []bool{false}
 	for _, p := range (builder.Timings{}).Phases() {
 		rows[0], right = append(rows[0], strings.ToUpper(p.Name)), append(right, true)
 	}
@@ -132,7 +151,23 @@ func timingsTable(result *builder.Result) string {
 		}
 		rows = append(rows, append(row, shortTime(sum)))
 	}
-	return strings.Join(align(rows, right), "\n") + "\n"
+	return rows, right
+}
+
+// leastFirst lists the phases by the time that they took in all.
+func leastFirst(result *builder.Result) []string {
+	total := make(map[string]time.Duration)
+	var names []string
+	for _, p := range (builder.Timings{}).Phases() {
+		names = append(names, p.Name)
+	}
+	for _, b := range result.Layers {
+		for _, p := range b.Timings.Phases() {
+			total[p.Name] += p.Took
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(total[a], total[b]) })
+	return names
 }
 
 // shortTime shows the time of a phase, which may be none.

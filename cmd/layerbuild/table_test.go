@@ -110,5 +110,5 @@ func TestTimingsTable(t *testing.T) {
 	}
 	result.Layers[0].Timings = &builder.Timings{Resolve: 1200 * ms, Download: 452 * ms, Install: 1700 * ms,
 		Normalise: 133 * ms, Zip: 125 * time.Second, Verify: 1300 * ms, Store: 44 * ms, Deliver: 86 * ms}
-	golden(t, "testdata/timings.golden", timingsTable(result))
+	golden(t, "testdata/timings.golden", timingsTable(result, 0)+"\n\n"+timingsTable(result, 80)+"\n")
 }
