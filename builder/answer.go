@@ -68,7 +68,7 @@ func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.Fil
 		}
 	}
 	if len(files) == 0 {
-		return nil, nil // perhaps the wrong index was asked: not an answer to keep
+		return nil, r.otherFiles(ctx, q) // not an answer to keep: perhaps the wrong index was asked
 	}
 	if data, err := json.Marshal(keptAnswer{asked, files}); err == nil {
 		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {
@@ -83,4 +83,23 @@ func answersAll(q runtimes.FileRequest, files []runtimes.File) bool {
 	return !slices.ContainsFunc(q.Hashes, func(hash string) bool {
 		return !slices.ContainsFunc(files, func(f runtimes.File) bool { return f.SHA256 == hash })
 	})
+}
+
+// otherFiles tells a release that was replaced, which has files with other
+// hashes than those locked, from one that no index has.
+func (r *run) otherFiles(ctx context.Context, q runtimes.FileRequest) error {
+	if len(q.Hashes) == 0 {
+		return nil
+	}
+	any := q
+	any.Hashes = nil
+	others, err := r.Index.Files(ctx, any)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	return &runtimes.DigestError{
+		What: q.Name + " " + q.Version,
+		Want: strings.Join(q.Hashes[:min(len(q.Hashes), 3)], " or "),
+		Got:  fmt.Sprintf("%d files with other hashes, %s of %s", len(others), others[0].SHA256, others[0].Name),
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // Build makes the layers that opts selects and puts them into the output
@@ -29,10 +30,10 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseToCompile(all); err != nil {
+		return nil, err
+	}
 	for _, res := range all {
-		if res.key == "" {
-			return nil, mustCompile(res.id, res.lockFile, res.recipe.Missing())
-		}
 		for _, text := range res.notes {
 			r.note(res.id, text)
 		}
@@ -60,7 +61,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(append(errs, indexErr)...); err != nil {
+	if err := joinDistinct(append(errs, indexErr)); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
@@ -107,8 +108,10 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			}
 		}
 		if err != nil {
-			errs[member] = err
-			r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			errs[member] = attributed(res.id, err)
+			if ctx.Err() == nil { // else it did not fail: the user gave up
+				r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			}
 			break
 		}
 		built[member].Elapsed = time.Since(begin)
@@ -123,6 +126,16 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 	if got != nil {
 		got.close()
 	}
+}
+
+// attributed says whose error it is, unless it would stop any target.
+func attributed(id TargetID, err error) error {
+	var unreachable *runtimes.UnreachableError
+	var input *runtimes.InputError
+	if errors.As(err, &unreachable) || errors.As(err, &input) && input.File == LockName {
+		return err
+	}
+	return fmt.Errorf("%s: %w", id, err)
 }
 
 // obtained is an entry for a key, from the cache or fresh.
@@ -166,7 +179,11 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 		forgetMemo(ctx, r.Cache, res.memo)
 		return nil, changedDuringBuild(res.lockFile)
 	}
+	patience := time.AfterFunc(time.Second, func() {
+		r.note(res.id, "waiting for another layerbuild, which builds the same layer")
+	})
 	unlock, err := r.Cache.Lock(ctx, key)
+	patience.Stop()
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
@@ -225,11 +242,12 @@ func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
+	keep := func(e indexEntry) bool { return expected[e.File] || r.isOthers(ctx, e) }
 	// Two processes that build different layers each keep what the other wrote.
 	defer r.exclusively(ctx, file)()
 	var gone []indexEntry
 	err := updateFile(file, func(old []byte) (data []byte, err error) {
-		data, gone, err = mergeIndex(old, delivered, expected)
+		data, gone, err = mergeIndex(old, delivered, keep)
 		return data, err
 	})
 	if err != nil {

@@ -18,6 +18,8 @@ type ContainerEngine interface {
 	Engine
 	// Ping returns a [*runtimes.UnreachableError] where nobody answers.
 	Ping(ctx context.Context) error
+	// Accepts says why a recipe cannot be installed in a container.
+	Accepts(r runtimes.Recipe) error
 	// ResolveImage returns the index digest, "sha256:…", of an image tag.
 	ResolveImage(ctx context.Context, ref string) (string, error)
 }

@@ -20,6 +20,8 @@ type pinning struct {
 	resolve func()
 }
 
+func (pinning) Accepts(runtimes.Recipe) error { return nil }
+
 func (pinning) Ping(context.Context) error { return nil }
 
 func (p pinning) ResolveImage(context.Context, string) (string, error) {

@@ -227,3 +227,18 @@ func TestStaleOutputs(t *testing.T) {
 		t.Errorf("a file that was edited is %q (%v)", data, err)
 	}
 }
+
+// TestOneCauseOnce: what stops every layer is said once.
+func TestOneCauseOnce(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		builder.ConfigName:   "defaults: {runtime: python3.11, architectures: [x86_64]}\nlayers:\n  a: {path: a}\n  b: {path: b}\n",
+		"a/requirements.txt": requirements(index, "core==1.0"),
+		"b/requirements.txt": requirements(index, "core==2.0"),
+	})
+	_, err := p.build(builder.Options{Engine: "buildkit"})
+	var unreachable *runtimes.UnreachableError
+	if !errors.As(err, &unreachable) || err.Error() != unreachable.Error() {
+		t.Errorf("got %v, want one UnreachableError", err)
+	}
+}

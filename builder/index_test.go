@@ -90,3 +90,45 @@ func TestIndexOfManyProcesses(t *testing.T) {
 		}
 	}
 }
+
+// TestOutputOfSeveral: a run removes no archive of another configuration, nor,
+// without one, of the command before.
+func TestOutputOfSeveral(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		"one.yaml":             "output: dist\nlayers:\n  one: {path: svc, runtime: python3.11, architectures: [x86_64]}\n",
+		"two.yaml":             "output: dist\nlayers:\n  two: {path: svc, runtime: python3.11, architectures: [x86_64]}\n",
+		builder.ConfigName:     oneLayer,
+		"svc/requirements.txt": requirements(index, "core==1.0"),
+		"b/requirements.txt":   requirements(index, "core==1.0"),
+	})
+	dist := filepath.Join(p.dir, "dist")
+	t.Chdir(p.dir)
+	b := p.builder()
+	for _, config := range []string{"one.yaml", "two.yaml", "svc", "b", "one.yaml"} {
+		var err error
+		if strings.HasSuffix(config, ".yaml") {
+			b.Config, err = builder.LoadConfig(config)
+		} else {
+			b.Config, err = builder.SingleLayer(config, []string{"python3.11"}, []string{"arm64"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Build(t.Context(), builder.Options{Output: dist}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(dist, "layers.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one.zip", "two.zip", "svc.zip", "b.zip"} {
+		if _, err := os.Stat(filepath.Join(dist, name)); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(string(data), `"`+name+`"`) {
+			t.Errorf("layers.json lacks %s", name)
+		}
+	}
+}

@@ -25,18 +25,14 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	if res.layer.Plain {
 		return r.buildPlain(ctx, res, key)
 	}
-	name, why, err := r.chooseEngine(res.recipe)
+	engine, name, err := r.prepare(ctx, res)
 	if err != nil {
+		return nil, err
+	}
+	if err := writable(r.output); err != nil {
 		return nil, err
 	}
 	r.report(Event{Target: res.id, Kind: Started, Text: name})
-	if r.opts.Engine == engineAuto && name == engineDirect {
-		r.note(TargetID{}, why+"; using the direct engine, which gives the same bytes (for containers, start BuildKit and set --builder)")
-	}
-	engine, err := r.engine(ctx, res, name)
-	if err != nil {
-		return nil, err
-	}
 	t, spool, err := r.install(ctx, engine, res)
 	if err != nil {
 		return nil, err
@@ -103,7 +99,7 @@ func (r *run) finish(res *resolved, t runtimes.Tree) error {
 		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err}
 	}
 	if err := check.Tree(t, UnzippedLimit); err != nil {
-		return fmt.Errorf("%s: %w", res.id, err)
+		return err
 	}
 	return nil
 }
@@ -118,7 +114,7 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 	info, err := r.zip(ctx, res, w, t)
 	if err != nil {
 		w.Abort()
-		return nil, fmt.Errorf("zip %s: %w", res.id, err)
+		return nil, fmt.Errorf("zip: %w", err)
 	}
 	facts := entryFacts{UnzippedSize: info.Unzipped, Files: len(info.Entries), Packages: len(res.recipe.Packages)}
 	data, err := json.Marshal(facts)

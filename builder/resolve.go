@@ -104,7 +104,8 @@ func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
 }
 
 // joinDistinct joins errors, each text once: the targets of a layer share
-// their lock file's defects.
+// joinDistinct joins errors, each text once: the targets of a layer share
+// their lock file's defects, and those of a run an engine that is not there.
 func joinDistinct(errs []error) error {
 	var texts []string
 	return errors.Join(slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
@@ -259,6 +260,17 @@ func (r *run) report(e Event) {
 
 func (r *run) note(id TargetID, text string) { r.report(Event{Target: id, Kind: Noted, Text: text}) }
 func (r *run) warn(id TargetID, text string) { r.report(Event{Target: id, Kind: Warned, Text: text}) }
+
+// refuseToCompile names all sets that cannot be built without compiling.
+func refuseToCompile(all []*resolved) error {
+	var errs []error
+	for _, res := range all {
+		if res.key == "" {
+			errs = append(errs, mustCompile(res.id, res.lockFile, res.recipe.Missing()))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // mustCompile explains a set that cannot be built without compiling.
 func mustCompile(id TargetID, lockFile string, missing []runtimes.Package) error {

@@ -15,7 +15,7 @@ import (
 // It shares the blob's storage where the file system can (a reflink), else
 // copies and hashes what it copies; it never links, so no edit of the output
 // reaches the cache. As long as StampOf(path) gives the stamp it returned,
-// path holds the blob. The output's mtime lies a few seconds back for that.
+// path holds the blob.
 func (c *Cache) Deliver(ctx context.Context, b Blob, path string) (Stamp, error) {
 	f, before, err := c.openUnverified(ctx, b)
 	if err != nil {
@@ -89,7 +89,7 @@ func (o *output) fill(ctx context.Context, src *os.File) (Blob, error) {
 // publish gives the output its name. It is not synced, as no compiler's is: a
 // file that the power took has another stamp.
 func (o *output) publish() (Stamp, error) {
-	if err := settle(o.f); err != nil {
+	if err := settleNow(o.f); err != nil {
 		return Stamp{}, err
 	}
 	before, err := stampOfFile(o.f)

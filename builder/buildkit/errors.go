@@ -26,6 +26,9 @@ func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
 		if mismatch := packageMismatch(f.lines, r.Packages); mismatch != nil {
 			return mismatch
 		}
+		if cause := e.networkCause(f.lines); cause != nil {
+			return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: cause}
+		}
 		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: stepCause(err)}
 	case lostDaemon(err):
 		return e.unreachable(dialCause(err))

@@ -18,7 +18,7 @@ import (
 type solveRequest struct {
 	recipe   runtimes.Recipe
 	graph    *graph
-	caBundle []byte // nil: none
+	secrets  map[string][]byte // by ID
 	w        io.Writer
 	progress runtimes.Progress // may be nil
 }
@@ -42,9 +42,8 @@ func (e *Engine) solveOnce(ctx context.Context, c *client.Client, q solveRequest
 			Output: func(map[string]string) (io.WriteCloser, error) { return out, nil },
 		}},
 	}
-	if q.caBundle != nil {
-		secrets := secretsprovider.FromMap(map[string][]byte{caBundleID: q.caBundle})
-		opt.Session = []session.Attachable{secrets}
+	if len(q.secrets) > 0 {
+		opt.Session = []session.Attachable{secretsprovider.FromMap(q.secrets)}
 	}
 
 	// Solve blocks unless somebody reads its status to the end, whatever

@@ -3,11 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
@@ -21,17 +18,21 @@ const systemBuildKit = "/run/buildkit/buildkitd.sock"
 
 // connect gives a builder its plugins and engines.
 func (s *selection) connect(b *builder.Builder) error {
-	caBundle, err := findCABundle(b.Config)
+	configured, err := findIndexes(b.Config)
 	if err != nil {
 		return err
 	}
-	client, err := direct.NewClient(caBundle)
+	caBundle, err := findCABundle(b.Config, configured.Certificates)
+	if err != nil {
+		return err
+	}
+	client, err := direct.NewClient(caBundle, configured.Logins)
 	if err != nil {
 		return &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}}
 	b.Index = &direct.Index{Client: client}
-	b.Indexes = indexes()
+	b.Indexes = configured.Indexes
 	b.Direct = &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	if address := s.builderAddress(b.Config); address != "" {
 		tls := b.Config.Builder.TLS
@@ -39,6 +40,7 @@ func (s *selection) connect(b *builder.Builder) error {
 			Address:  address,
 			TLS:      buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
 			CABundle: caBundle,
+			Logins:   configured.Logins,
 			NoCache:  s.noCache,
 		}}
 	}
@@ -63,42 +65,4 @@ func (s *selection) builderAddress(config *builder.Config) string {
 		}
 	}
 	return address
-}
-
-// findCABundle is the file with the certificate authorities that the user's
-// network needs, or "": the configuration wins, then the variable that most
-// tools obey.
-func findCABundle(config *builder.Config) (string, error) {
-	file := cmp.Or(config.CABundle, os.Getenv("SSL_CERT_FILE"))
-	if file == "" {
-		return "", nil
-	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		if config.CABundle == "" {
-			return "", nil // what other tools ignore, too
-		}
-		return "", &runtimes.InputError{File: config.File, Problem: "caBundle: there is no file " + file}
-	}
-	return file, nil
-}
-
-// indexes are the package indexes that the user's environment names for pip
-// and uv, the preferred one first. None means: those that the lock file
-// names, else the ecosystem's own.
-func indexes() []string {
-	first := cmp.Or(os.Getenv("UV_DEFAULT_INDEX"), os.Getenv("UV_INDEX_URL"), os.Getenv("PIP_INDEX_URL"))
-	if first == "" {
-		return nil
-	}
-	all := []string{first}
-	for _, variable := range []string{"UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"} {
-		for _, address := range strings.Fields(os.Getenv(variable)) {
-			// uv's form may name the index: name=address.
-			if name, rest, ok := strings.Cut(address, "="); ok && !strings.Contains(name, "/") {
-				address = rest
-			}
-			all = append(all, address)
-		}
-	}
-	return all
 }

@@ -39,6 +39,8 @@ machine. What to build stands in layerbuild.yaml.`,
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.Version = readVersion().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVarP(&ui.quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and hits")
@@ -69,6 +71,7 @@ func newHelp() *cobra.Command {
 				return unknownCommand(cmd.Root(), args[0])
 			}
 			found.InitDefaultHelpFlag()
+			found.InitDefaultVersionFlag()
 			return found.Help()
 		},
 	}

@@ -40,7 +40,7 @@ func cacheDir(config *builder.Config) (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", err
+		return "", &runtimes.InputError{Problem: "there is no place for the cache", Err: err, Hint: "name one with LAYERBUILD_CACHE_DIR"}
 	}
 	return filepath.Join(dir, "layerbuild"), nil
 }
