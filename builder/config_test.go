@@ -11,7 +11,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"unicode/utf8"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -35,25 +34,6 @@ func golden(t *testing.T, file, got string) {
 	if got != string(want) {
 		t.Errorf("not as %s\ngot:\n%s\nwant:\n%s", file, got, want)
 	}
-}
-
-// sampleProject holds the folders that the patterns of the tests meet.
-var sampleProject = fstest.MapFS{
-	"services/api/uv.lock":                          {},
-	"services/worker/requirements.txt":              {},
-	"services/worker/node_modules/x/uv.lock":        {},
-	"services/unlocked/pyproject.toml":              {},
-	"services/web/package-lock.json":                {},
-	"services/README.md":                            {},
-	"services/uv.lock":                              {},
-	"services/.venv/requirements.txt":               {},
-	"services/docs/index.html":                      {},
-	"jobs/api/uv.lock":                              {},
-	"jobs/night.ly/uv.lock":                         {},
-	"jobs/Api/uv.lock":                              {},
-	"jobs/custom/locked.txt":                        {},
-	"jobs/" + strings.Repeat("n", 141) + "/uv.lock": {},
-	"jobs/layers/uv.lock":                           {},
 }
 
 // eachConfig runs f for the files of a folder in testdata/config.
@@ -391,30 +371,6 @@ func checkLayer(t *testing.T, l Layer) {
 	for _, p := range paths {
 		if !fs.ValidPath(p) {
 			t.Errorf("bad path %q", p)
-		}
-	}
-}
-
-// BenchmarkPatterns: fifty services cost a few milliseconds at most.
-func BenchmarkPatterns(b *testing.B) {
-	root := b.TempDir()
-	for i := range 50 {
-		folder := filepath.Join(root, "services", fmt.Sprint("service-", i))
-		if err := os.MkdirAll(folder, 0o777); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(folder, "requirements.txt"), nil, 0o666); err != nil {
-			b.Fatal(err)
-		}
-	}
-	file := filepath.Join(root, ConfigName)
-	config := "layers: {all: {path: services/*, runtime: python3.13, architectures: [arm64]}}\n"
-	if err := os.WriteFile(file, []byte(config), 0o666); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if c, err := LoadConfig(file); err != nil || len(c.Layers) != 50 {
-			b.Fatal(err)
 		}
 	}
 }

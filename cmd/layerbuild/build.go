@@ -44,7 +44,8 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 				return err
 			}
 			if timings {
-				ui.message(timingsTable(result))
+				ui.gap()
+				ui.message(timingsTable(result, widthOf(ui.stderr)))
 			}
 			return ui.printResult(result, sel.json)
 		},
@@ -62,5 +63,6 @@ func (ui *ui) printResult(result *builder.Result, asJSON bool) error {
 	if ui.quiet {
 		return nil
 	}
-	return writeResult(ui.stdout, result, ui.colour)
+	ui.gap()
+	return writeResult(ui.stdout, result, ui.colour, widthOf(ui.stdout))
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 )
 
 // liveLines are lines at the bottom of a terminal that are redrawn. Nothing is
@@ -23,8 +25,8 @@ type liveLines struct {
 
 type liveLine struct{ bar *mpb.Bar }
 
-// add adds a line that draws what text returns.
-func (l *liveLines) add(text func() string) *liveLine {
+// add adds a line that draws what text returns for a terminal's width.
+func (l *liveLines) add(text func(width int) string) *liveLine {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -33,10 +35,31 @@ func (l *liveLines) add(text func() string) *liveLine {
 	if l.bars == nil {
 		l.bars = mpb.New(mpb.WithOutput(l.out), mpb.WithRefreshRate(100*time.Millisecond))
 	}
-	draw := func(decor.Statistics) string { return text() }
+	draw := func(s decor.Statistics) string { return text(s.AvailableWidth) }
 	line := &liveLine{l.bars.MustAdd(0, nil, mpb.BarFillerTrim(), mpb.PrependDecorators(decor.Any(draw)))}
 	l.open = append(l.open, line)
 	return line
+}
+
+// width is the terminal's.
+func (l *liveLines) width() int {
+	if width := widthOf(l.out); width > 0 {
+		return width
+	}
+	return 80
+}
+
+// widthOf is the width of a terminal, 0 where there is none.
+func widthOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 func (l *liveLine) remove() { l.bar.Abort(true) }

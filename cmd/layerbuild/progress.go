@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -25,16 +26,19 @@ type progress struct {
 	mu    sync.Mutex
 	tasks []*task // that run, in the order of their start
 	said  map[string]bool
+	wide  int // of the longest name so far
 }
 
 // task is a target that is being built.
 type task struct {
 	name      string
+	label     string // the name in few characters
 	began     time.Time
 	phase     string
 	last      runtimes.Update   // of the phase
 	items     map[string]counts // of the phase
 	downloads map[string]counts // kept, for the line at the end
+	log       string            // the last line that a tool printed in the phase
 	line      *liveLine
 }
 
@@ -100,13 +104,13 @@ func (p *progress) report(e builder.Event) {
 	}
 	switch e.Kind {
 	case builder.Warned:
-		p.sayOnce("warning: " + about + e.Text)
+		p.sayOnce(paint(p.ui.colourErr, yellow, "warning:") + " " + about + e.Text)
 	case builder.Noted:
 		if !p.ui.quiet {
 			p.sayOnce("note: " + about + e.Text)
 		}
 	case builder.Started:
-		p.start(e.Target.String(), e.Text)
+		p.start(e.Target, e.Text)
 	case builder.Progressed:
 		p.update(e.Target.String(), e.Update)
 	case builder.Finished:
@@ -127,13 +131,15 @@ func (p *progress) sayOnce(text string) {
 	}
 }
 
-func (p *progress) start(name, engine string) {
+func (p *progress) start(id builder.TargetID, engine string) {
 	if p.ui.quiet {
 		return
 	}
-	t := &task{name: name, began: p.now(), downloads: make(map[string]counts)}
+	name := id.String()
+	t := &task{name: name, label: label(id), began: p.now(), downloads: make(map[string]counts)}
 	p.mu.Lock()
 	p.tasks = append(p.tasks, t)
+	p.wide = max(p.wide, utf8.RuneCountInString(t.label))
 	p.mu.Unlock()
 	if p.live == nil {
 		if engine == "none" { // a plain layer
@@ -143,14 +149,17 @@ func (p *progress) start(name, engine string) {
 		}
 		return
 	}
-	line := p.live.add(func() string {
+	line := p.live.add(func(width int) string {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return t.name + ": " + t.status() + " (" + duration(p.now().Sub(t.began)) + ")"
+		return look{width, p.wide, p.ui.colourErr}.running(t, p.now().Sub(t.began))
 	})
 	p.mu.Lock()
 	t.line = line
 	p.mu.Unlock()
+	p.ui.mu.Lock()
+	p.ui.spoke = true
+	p.ui.mu.Unlock()
 }
 
 // update takes a report of a task's progress.
@@ -179,9 +188,10 @@ func (t *task) take(u runtimes.Update) {
 		return // some packages are read while others are still fetched
 	}
 	if u.Phase != "" && u.Phase != t.phase {
-		t.phase, t.last, t.items = u.Phase, runtimes.Update{}, make(map[string]counts)
+		t.phase, t.last, t.items, t.log = u.Phase, runtimes.Update{}, make(map[string]counts), ""
 	}
 	if u.Log != "" {
+		t.log = u.Log
 		return
 	}
 	t.last = u
@@ -245,14 +255,21 @@ func (p *progress) end(name, how string) {
 		}
 		return
 	}
-	if line != nil {
-		line.remove()
+	took := p.now().Sub(t.began)
+	if line == nil {
+		p.say("%s: %s in %s%s", name, how, duration(took), t.downloaded())
+		return
 	}
-	text := name + ": " + how + " in " + duration(p.now().Sub(t.began))
-	if n := len(t.downloads); n > 0 {
-		text += plural(n, ", %d file", ", %d files") + " downloaded, " + size(sum(t.downloads).done)
+	line.remove()
+	if text := (look{p.live.width(), p.widest(), p.ui.colourErr}.ended(t, how, took)); !p.live.print(text) {
+		p.ui.message(text)
 	}
-	p.say("%s", text)
+}
+
+func (p *progress) widest() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wide
 }
 
 func plural(n int, one, many string) string {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,8 +31,12 @@ var resultColumns = []struct {
 	{"UNZIPPED", true}, {"OF LIMIT", true}, {"RESULT", false}, {"TIME", true},
 }
 
-// writeResult prints the table of what was built.
-func writeResult(w io.Writer, result *builder.Result, colour bool) error {
+// lessMatters are the columns that go first where a terminal is too narrow.
+var lessMatters = []string{"PKGS", "TIME", "ZIPPED"}
+
+// writeResult prints the table of what was built, on a terminal no wider than
+// that; a width of 0 is no terminal.
+func writeResult(w io.Writer, result *builder.Result, colour bool, width int) error {
 	rows := [][]string{nil}
 	var right []bool
 	for _, c := range resultColumns {
@@ -39,8 +45,15 @@ func writeResult(w io.Writer, result *builder.Result, colour bool) error {
 	for _, b := range result.Layers {
 		rows = append(rows, resultRow(b))
 	}
+	lines := align(rows, right)
+	for _, title := range lessMatters {
+		if width > 0 && widest(lines) > width {
+			rows, right = without(rows, right, title)
+			lines = align(rows, right)
+		}
+	}
 	var out bytes.Buffer
-	for i, line := range align(rows, right) {
+	for i, line := range lines {
 		switch {
 		case !colour:
 		case i == 0:
@@ -60,6 +73,23 @@ func writeResult(w io.Writer, result *builder.Result, colour bool) error {
 	return err
 }
 
+func widest(lines []string) int {
+	n := 0
+	for _, line := range lines {
+		n = max(n, utf8.RuneCountInString(line))
+	}
+	return n
+}
+
+// without drops a column.
+func without(rows [][]string, right []bool, title string) ([][]string, []bool) {
+	at := slices.Index(rows[0], title)
+	for i, row := range rows {
+		rows[i] = slices.Delete(row, at, at+1)
+	}
+	return rows, slices.Delete(right, at, at+1)
+}
+
 func resultRow(b builder.Built) []string {
 	how := "built"
 	switch {
@@ -68,11 +98,15 @@ func resultRow(b builder.Built) []string {
 	case b.Hit:
 		how = "hit"
 	}
+	packages := fmt.Sprint(b.Packages)
+	if b.Packages == 0 {
+		packages = "-" // a plain layer
+	}
 	return []string{
 		clip(b.Layer, maxLayerWidth),
 		several(b.Runtimes, maxRuntimeWidth, "runtimes"),
 		several(b.Arches, maxArchWidth, "arches"),
-		fmt.Sprint(b.Packages),
+		packages,
 		size(b.ZipSize),
 		size(b.Unzipped),
 		fmt.Sprintf("%.1f%%", 100*float64(b.Unzipped)/builder.UnzippedLimit),
@@ -82,17 +116,34 @@ func resultRow(b builder.Built) []string {
 }
 
 // timingsTable shows the phases of each target. The targets run side by side,
-// so their sums are more than the whole run took.
-func timingsTable(result *builder.Result) string {
-	rows := [][]string{{"TIMINGS"}}
-	right := []bool{false}
+// so their sums are more than the whole run took. Where a terminal is too
+// narrow, the phases that took least are left out; a width of 0 is no terminal.
+func timingsTable(result *builder.Result, width int) string {
+	rows, right := timingsRows(result)
+	lines := align(rows, right)
+	var small []string
+	for _, phase := range leastFirst(result) {
+		if width == 0 || widest(lines) <= width {
+			break
+		}
+		small = append(small, phase)
+		rows, right = without(rows, right, strings.ToUpper(phase))
+		lines = align(rows, right)
+	}
+	if len(small) > 0 {
+		lines = append(lines, "left out, as they took less: "+strings.Join(small, ", "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func timingsRows(result *builder.Result) (rows [][]string, right []bool) {
+	rows, right = [][]string{{"TIMINGS"}}, []bool{false}
 	for _, p := range (builder.Timings{}).Phases() {
 		rows[0], right = append(rows[0], strings.ToUpper(p.Name)), append(right, true)
 	}
 	rows[0], right = append(rows[0], "SUM"), append(right, true)
 	for _, b := range result.Layers {
-		row := []string{fmt.Sprintf("%s (%s, %s)", clip(b.Layer, maxLayerWidth),
-			several(b.Runtimes, maxRuntimeWidth, "runtimes"), several(b.Arches, maxArchWidth, "arches"))}
+		row := []string{label(b.TargetID)}
 		var sum time.Duration
 		for _, p := range b.Timings.Phases() {
 			sum += p.Took
@@ -100,7 +151,23 @@ func timingsTable(result *builder.Result) string {
 		}
 		rows = append(rows, append(row, shortTime(sum)))
 	}
-	return strings.Join(align(rows, right), "\n") + "\n"
+	return rows, right
+}
+
+// leastFirst lists the phases by the time that they took in all.
+func leastFirst(result *builder.Result) []string {
+	total := make(map[string]time.Duration)
+	var names []string
+	for _, p := range (builder.Timings{}).Phases() {
+		names = append(names, p.Name)
+	}
+	for _, b := range result.Layers {
+		for _, p := range b.Timings.Phases() {
+			total[p.Name] += p.Took
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(total[a], total[b]) })
+	return names
 }
 
 // shortTime shows the time of a phase, which may be none.
@@ -140,6 +207,12 @@ func align(rows [][]string, right []bool) []string {
 		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}
 	return lines
+}
+
+// label names a target in few characters.
+func label(id builder.TargetID) string {
+	return fmt.Sprintf("%s (%s, %s)", clip(id.Layer, maxLayerWidth),
+		several(id.Runtimes, maxRuntimeWidth, "runtimes"), several(id.Arches, maxArchWidth, "arches"))
 }
 
 // several shows the names of a universal layer's targets, or how many.

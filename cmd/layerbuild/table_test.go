@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func sampleResult(t *testing.T) *builder.Result {
 
 func TestWriteResult(t *testing.T) {
 	var plain, coloured bytes.Buffer
-	if err := writeResult(&plain, sampleResult(t), false); err != nil {
+	if err := writeResult(&plain, sampleResult(t), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/result.golden", plain.String())
@@ -45,12 +46,33 @@ func TestWriteResult(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	if err := writeResult(&coloured, sampleResult(t), true); err != nil {
+	if err := writeResult(&coloured, sampleResult(t), true, 0); err != nil {
 		t.Fatal(err)
 	}
 	without := strings.NewReplacer("\x1b[1m", "", "\x1b[33m", "", "\x1b[0m", "").Replace(coloured.String())
 	if without != plain.String() || without == coloured.String() {
 		t.Errorf("colour changes more than colour:\n%s", &coloured)
+	}
+}
+
+// TestNarrowResult: a table that does not fit loses what matters less.
+func TestNarrowResult(t *testing.T) {
+	for width, lost := range map[int]string{200: "", 94: "PKGS", 90: "PKGS TIME", 80: "PKGS TIME ZIPPED"} {
+		var out bytes.Buffer
+		if err := writeResult(&out, sampleResult(t), false, width); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(line) - 1; n > width {
+				t.Errorf("%d columns for %d: %s", n, width, line)
+			}
+		}
+		for _, c := range resultColumns {
+			title, _, _ := strings.Cut(out.String(), "\n")
+			if has := slices.Contains(strings.Fields(title), strings.Fields(c.title)[0]); has == strings.Contains(lost, c.title) {
+				t.Errorf("width %d: column %s", width, c.title)
+			}
+		}
 	}
 }
 
@@ -88,5 +110,5 @@ func TestTimingsTable(t *testing.T) {
 	}
 	result.Layers[0].Timings = &builder.Timings{Resolve: 1200 * ms, Download: 452 * ms, Install: 1700 * ms,
 		Normalise: 133 * ms, Zip: 125 * time.Second, Verify: 1300 * ms, Store: 44 * ms, Deliver: 86 * ms}
-	golden(t, "testdata/timings.golden", timingsTable(result))
+	golden(t, "testdata/timings.golden", timingsTable(result, 0)+"\n\n"+timingsTable(result, 80)+"\n")
 }

@@ -7,7 +7,9 @@ package main
 //   - Messages begin with "layerbuild: " and their kind, "error: ", "warning: "
 //     or "note: ", in lower case, without a full stop. An error says what is
 //     wrong and where; what to do about it follows as "layerbuild: hint: ".
-//   - Nothing moves where stderr is no terminal, and colour is never the only
+//   - On a terminal each running target has a line at the bottom that is
+//     redrawn, and one that stays when it ends; both fit the terminal's width.
+//     Nothing moves where stderr is no terminal, and colour is never the only
 //     carrier of a meaning. NO_COLOR is honoured.
 //   - Exit codes are chosen here alone, in exitCode.
 
@@ -109,23 +111,27 @@ func hint(err error) string {
 
 // ui writes to the user.
 type ui struct {
-	stdout  io.Writer
-	quiet   bool
-	verbose bool
-	colour  bool // on stdout
-	live    bool // stderr is a terminal that can be redrawn
+	stdout    io.Writer
+	quiet     bool
+	verbose   bool
+	colour    bool // on stdout
+	colourErr bool // on stderr
+	live      bool // stderr is a terminal that can be redrawn
 
 	mu     sync.Mutex
 	stderr io.Writer
+	spoke  bool // something was written to stderr
 }
 
 func newUI(stdout, stderr io.Writer) *ui {
 	dumb := os.Getenv("TERM") == "dumb"
+	colour := !dumb && os.Getenv("NO_COLOR") == ""
 	return &ui{
-		stdout: stdout,
-		stderr: stderr,
-		colour: isTerminal(stdout) && !dumb && os.Getenv("NO_COLOR") == "",
-		live:   isTerminal(stderr) && !dumb && !inCI(),
+		stdout:    stdout,
+		stderr:    stderr,
+		colour:    isTerminal(stdout) && colour,
+		colourErr: isTerminal(stderr) && colour,
+		live:      isTerminal(stderr) && !dumb && !inCI(),
 	}
 }
 
@@ -138,8 +144,18 @@ func isTerminal(w io.Writer) bool {
 func (ui *ui) message(text string) {
 	ui.mu.Lock()
 	defer ui.mu.Unlock()
+	ui.spoke = true
 	// Nothing can be done where stderr is gone.
 	_, _ = io.WriteString(ui.stderr, text+"\n")
+}
+
+// gap parts what was said from a result below it, on a terminal.
+func (ui *ui) gap() {
+	ui.mu.Lock()
+	defer ui.mu.Unlock()
+	if ui.spoke && ui.live && isTerminal(ui.stdout) {
+		_, _ = io.WriteString(ui.stderr, "\n")
+	}
 }
 
 // printJSON prints a result for scripts.
@@ -159,7 +175,7 @@ func (ui *ui) end(ctx context.Context, err error) int {
 		ui.message("layerbuild: interrupted")
 	default:
 		for _, e := range flatten(err) {
-			ui.message(errorText(e))
+			ui.message(errorText(e, ui.colourErr))
 		}
 	}
 	return code
@@ -185,9 +201,9 @@ func flatten(err error) []error {
 }
 
 // errorText is an error with what a tool printed and what to do.
-func errorText(err error) string {
+func errorText(err error, colour bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "layerbuild: error: %v", err)
+	fmt.Fprintf(&b, "layerbuild: %s %v", paint(colour, red, "error:"), err)
 	var install *runtimes.InstallError
 	if errors.As(err, &install) {
 		for _, line := range install.Lines {
@@ -195,7 +211,7 @@ func errorText(err error) string {
 		}
 	}
 	if h := strings.TrimRight(hint(err), "\n"); h != "" {
-		fmt.Fprintf(&b, "\nlayerbuild: hint: %s", h)
+		fmt.Fprintf(&b, "\nlayerbuild: %s %s", paint(colour, bold, "hint:"), h)
 	}
 	return b.String()
 }
