@@ -72,6 +72,7 @@ type Include struct {
 // BuilderConfig says where BuildKit is.
 type BuilderConfig struct {
 	Address string // "unix:///…", "tcp://…", or ""
+	Network string // "host": steps share the builder's network; or ""
 	TLS     TLSConfig
 }
 

@@ -26,7 +26,7 @@ const answerTime = 5 * time.Second
 
 // schemes are those an address may have.
 var schemes = []string{
-	"unix", "tcp",
+	"unix", "tcp", "docker", "docker+unix",
 	"docker-container", "kube-pod", "nerdctl-container", "podman-container", "ssh",
 }
 
@@ -64,8 +64,20 @@ func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
 	if err := checkAddress(e.Address); err != nil {
 		return nil, &runtimes.InputError{
 			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(e.Address)), Err: err,
-			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234",
+			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock, tcp://builder.example:1234 or docker://",
 		}
+	}
+	docker, err := dockerAt(e.Address)
+	if err != nil {
+		return nil, e.unreachable(err)
+	}
+	if docker != nil {
+		// The dialers know the way: BuildKit's default address stands for it.
+		c, err := client.New(ctx, "", docker.options()...)
+		if err != nil {
+			return nil, e.unreachable(err)
+		}
+		return c, nil
 	}
 	var opts []client.ClientOpt
 	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
@@ -86,10 +98,23 @@ func checkAddress(address string) error {
 	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
 		return fmt.Errorf("it must start with one of %s://", strings.Join(schemes, "://, "))
 	}
-	if u.Host == "" && u.Path == "" {
+	if u.Host == "" && u.Path == "" && u.Scheme != "docker" {
 		return errors.New("it names no place")
 	}
 	return nil
+}
+
+// dockerAt is the Docker Engine that address means: that of a socket, of a
+// named context, or the one that Docker's command line would use. It is nil
+// for an address of BuildKit itself.
+func dockerAt(address string) (*dockerHost, error) {
+	if path, ok := strings.CutPrefix(address, "docker+unix://"); ok {
+		return &dockerHost{network: "unix", address: path, why: "as given"}, nil
+	}
+	if context, ok := strings.CutPrefix(address, "docker://"); ok {
+		return findDocker(strings.Trim(context, "/"))
+	}
+	return nil, nil
 }
 
 func (t TLS) options() []client.ClientOpt {

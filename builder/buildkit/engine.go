@@ -43,6 +43,10 @@ type Engine struct {
 	// is in no layer and in no cache key.
 	CABundle string
 
+	// HostNetwork gives the steps the daemon's own network. The daemon must
+	// allow it.
+	HostNetwork bool
+
 	// NoCache runs every step anew, with empty package manager caches.
 	NoCache bool
 }
@@ -80,6 +84,7 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		platform: llb.Platform(workers[0].Platforms[0]),
 		proxy:    proxyFromEnvironment(),
 		caBundle: bundle != nil,
+		hostNet:  e.HostNetwork,
 		noCache:  e.NoCache,
 	})
 	if err != nil {

@@ -20,6 +20,11 @@ import (
 // solveError says what a failed solve means.
 func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
 	switch {
+	case strings.Contains(err.Error(), hostNetwork+" is not allowed"):
+		return &runtimes.InputError{
+			Problem: "the daemon does not allow steps in its host's network",
+			Hint:    "start buildkitd with --allow-insecure-entitlement " + hostNetwork + ", or leave out network: host",
+		}
 	case f.image:
 		return imageError(err, r.Container.Image)
 	case f.step:
@@ -108,11 +113,17 @@ func imageError(err error, image string) error {
 	return &runtimes.NetworkError{URL: image, Err: plain(err)}
 }
 
+// oldStepError is how BuildKit before v0.10, Docker 20.10's too, says it.
+var oldStepError = regexp.MustCompile(`(?s)executor failed running \[.*\]: (.*)`)
+
 // stepCause cuts the command, which BuildKit repeats in full, off the error of
 // a step: "exit code: 1".
 func stepCause(err error) error {
 	if _, cause, ok := strings.Cut(err.Error(), "did not complete successfully: "); ok {
 		return errors.New(redact(cause))
+	}
+	if m := oldStepError.FindStringSubmatch(err.Error()); m != nil {
+		return errors.New(redact(m[1]))
 	}
 	return plain(err)
 }

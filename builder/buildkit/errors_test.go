@@ -126,6 +126,16 @@ func TestSolveError(t *testing.T) {
 			failure{name: "get the tool", step: true, lines: []string{"no"}},
 			&runtimes.InstallError{Step: "get the tool", Lines: []string{"no"}, Err: errors.New("exit code: 3")},
 		}, {
+			"step, as older daemons say it",
+			errors.New("failed to solve: rpc error: code = Unknown desc = executor failed running [/bin/get https://me:secret@index.example]: exit code: 3"),
+			failure{name: "get the tool", step: true, lines: []string{"no"}},
+			&runtimes.InstallError{Step: "get the tool", Lines: []string{"no"}, Err: errors.New("exit code: 3")},
+		}, {
+			"host's network forbidden",
+			errors.New("failed to solve: granting entitlement network.host is not allowed by build daemon configuration"),
+			failure{},
+			&runtimes.InputError{Problem: "the daemon does not allow steps in its host's network"},
+		}, {
 			"step with a wrong wheel",
 			errors.New(`failed to solve: process "install" did not complete successfully: exit code: 1`),
 			failure{name: "install", step: true, lines: recorded(t, "uv-mismatch.txt")},
@@ -166,9 +176,6 @@ func TestUnreachable(t *testing.T) {
 	}{
 		{Engine{Address: "unix:///nowhere/buildkitd.sock"}, "no such file"},
 		{Engine{Address: "tcp://" + listener.Addr().String()}, "connection refused"},
-		{Engine{Address: ""}, "no address"},
-		{Engine{Address: "unix://"}, "names no place"},
-		{Engine{Address: "http://builder.example"}, "must start with one of unix://, tcp://"},
 		{Engine{Address: "tcp://127.0.0.1:1", TLS: TLS{CACert: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
 	} {
 		_, pingErr := tt.engine.Ping(t.Context())
@@ -180,6 +187,29 @@ func TestUnreachable(t *testing.T) {
 				t.Errorf("%s: got %v, want an UnreachableError that says %q", tt.engine.Address, err, tt.want)
 			}
 		}
+	}
+}
+
+func TestNoAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"unix://":                "names no place",
+		"docker+unix://":         "names no place",
+		"docker://":              "",
+		"http://builder.example": "must start with one of unix://, tcp://",
+		"builder.example:1234":   "must start with one of unix://, tcp://",
+	} {
+		err := checkAddress(address)
+		if want == "" && err == nil {
+			continue
+		}
+		if want == "" || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
+		}
+	}
+	e := Engine{Address: "builder.example:1234"}
+	var input *runtimes.InputError
+	if _, err := e.Ping(t.Context()); !errors.As(err, &input) {
+		t.Errorf("got %v, want an InputError", err)
 	}
 }
 

@@ -32,6 +32,7 @@ type graphOptions struct {
 	platform llb.ConstraintsOpt
 	proxy    *llb.ProxyEnv // nil: none
 	caBundle bool          // steps get the secret caBundleID
+	hostNet  bool          // steps share the daemon's own network
 	noCache  bool
 }
 
@@ -136,6 +137,9 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 	}
 	for _, cache := range step.Caches {
 		opts = append(opts, cacheMount(cache, o.noCache))
+	}
+	if o.hostNet {
+		opts = append(opts, llb.With(llb.Network(llb.NetModeHost)))
 	}
 	if o.proxy != nil {
 		opts = append(opts, llb.WithProxy(*o.proxy))

@@ -83,6 +83,7 @@ func TestGraphGolden(t *testing.T) {
 	}{
 		{"plain", func(*graphOptions) {}},
 		{"cabundle", func(o *graphOptions) { o.caBundle = true }},
+		{"hostnet", func(o *graphOptions) { o.hostNet = true }},
 		{"nocache", func(o *graphOptions) { o.noCache = true }},
 		{"proxy", func(o *graphOptions) { o.proxy = &llb.ProxyEnv{HTTPSProxy: "http://proxy.example:3128"} }},
 	} {

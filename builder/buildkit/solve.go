@@ -42,6 +42,9 @@ func (e *Engine) solveOnce(ctx context.Context, c *client.Client, q solveRequest
 			Output: func(map[string]string) (io.WriteCloser, error) { return out, nil },
 		}},
 	}
+	if e.HostNetwork {
+		opt.AllowedEntitlements = []string{hostNetwork}
+	}
 	if q.caBundle != nil {
 		secrets := secretsprovider.FromMap(map[string][]byte{caBundleID: q.caBundle})
 		opt.Session = []session.Attachable{secrets}
@@ -83,6 +86,9 @@ type output struct {
 	err    error
 	closed bool
 }
+
+// hostNetwork is what a solve must be allowed for steps in the host's network.
+const hostNetwork = "network.host"
 
 var errClosed = errors.New("the install has ended")
 

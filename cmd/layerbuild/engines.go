@@ -36,10 +36,11 @@ func (s *selection) connect(b *builder.Builder) error {
 	if address := s.builderAddress(b.Config); address != "" {
 		tls := b.Config.Builder.TLS
 		b.Containers = container{&buildkit.Engine{
-			Address:  address,
-			TLS:      buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
-			CABundle: caBundle,
-			NoCache:  s.noCache,
+			Address:     address,
+			TLS:         buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+			CABundle:    caBundle,
+			HostNetwork: b.Config.Builder.Network == "host",
+			NoCache:     s.noCache,
 		}}
 	}
 	return nil
