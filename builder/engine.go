@@ -15,8 +15,9 @@ const (
 	engineDirect   = "direct"
 )
 
-// errNoAddress is why BuildKit is not reached where nobody said where it is.
-var errNoAddress = errors.New("no BuildKit is configured")
+// errNoAddress is why BuildKit is not reached where the builder has no engine
+// for containers.
+var errNoAddress = errors.New("no BuildKit was found")
 
 // chooseEngine says which engine builds a set with a layout key, and why. The
 // choice never changes the layer's bytes. BuildKit is asked only here, so only
@@ -29,24 +30,26 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		if err := credentialsStayOut(recipe); err != nil {
 			return "", "", err
 		}
-		if err := r.reach(); err != nil {
+		place, err := r.reach()
+		if err != nil {
 			return "", "", err
 		}
 		if r.opts.Locked && len(recipe.Needs) > 0 {
 			return "", "", r.needsPins(recipe)
 		}
-		return engineBuildKit, "asked for", nil
+		return engineBuildKit, "asked for, at " + place, nil
 	}
 	if err := credentialsStayOut(recipe); err != nil {
 		return engineDirect, err.Error(), nil
 	}
-	if err := r.reach(); err != nil {
+	place, err := r.reach()
+	if err != nil {
 		return engineDirect, err.Error(), nil
 	}
 	if r.opts.Locked && len(recipe.Needs) > 0 {
 		return engineDirect, LockName + " lacks the image or the tools of a container, and --locked forbids to add them", nil
 	}
-	return engineBuildKit, "BuildKit answers", nil
+	return engineBuildKit, "BuildKit answers at " + place, nil
 }
 
 // credentialsStayOut refuses to hand an index's password to a container: it
@@ -65,9 +68,9 @@ func credentialsStayOut(recipe *runtimes.Recipe) error {
 }
 
 // reach asks BuildKit, once in a run.
-func (r *run) reach() error {
+func (r *run) reach() (place string, err error) {
 	if r.Containers == nil {
-		return &runtimes.UnreachableError{Err: errNoAddress}
+		return "", &runtimes.UnreachableError{Err: errNoAddress}
 	}
 	return r.ping()
 }

@@ -26,12 +26,13 @@ const answerTime = 5 * time.Second
 
 // schemes are those an address may have.
 var schemes = []string{
-	"unix", "tcp", "docker", "docker+unix",
+	"unix", "tcp", "docker", "docker+unix", "docker+tcp",
 	"docker-container", "kube-pod", "nerdctl-container", "podman-container", "ssh",
 }
 
 // Worker is what a daemon says of the worker that runs our steps.
 type Worker struct {
+	Place     string   // where the daemon is and who named it, for people
 	Version   string   // BuildKit's
 	Platforms []string // "linux/amd64"; the machine's own first, then what it emulates
 }
@@ -44,11 +45,11 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 		return Worker{}, err
 	}
 	defer c.Close()
-	workers, err := e.workers(ctx, c)
+	workers, err := c.workers(ctx)
 	if err != nil {
 		return Worker{}, err
 	}
-	worker := Worker{Version: workers[0].BuildkitVersion.Version}
+	worker := Worker{Place: c.place.String(), Version: workers[0].BuildkitVersion.Version}
 	for _, p := range workers[0].Platforms {
 		name := p.OS + "/" + p.Architecture
 		if p.Variant != "" {
@@ -59,35 +60,37 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 	return worker, nil
 }
 
-// dial makes a client. It does not connect: only the first call does.
-func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
-	if err := checkAddress(e.Address); err != nil {
-		return nil, &runtimes.InputError{
-			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(e.Address)), Err: err,
-			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock, tcp://builder.example:1234 or docker://",
-		}
-	}
-	docker, err := dockerAt(e.Address)
+// connection is a client of the daemon at a place.
+type connection struct {
+	*client.Client
+	place *place
+}
+
+// dial makes a client of the engine's daemon. It does not connect: only the
+// first call does.
+func (e *Engine) dial(ctx context.Context) (connection, error) {
+	p, err := e.find(ctx)
 	if err != nil {
-		return nil, e.unreachable(err)
+		return connection{}, err
 	}
-	if docker != nil {
-		// The dialers know the way: BuildKit's default address stands for it.
-		c, err := client.New(ctx, "", docker.options()...)
-		if err != nil {
-			return nil, e.unreachable(err)
-		}
-		return c, nil
-	}
+	return e.connect(ctx, p)
+}
+
+func (e *Engine) connect(ctx context.Context, p *place) (connection, error) {
+	address := p.address
 	var opts []client.ClientOpt
-	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
-		opts = append(opts, e.TLS.options()...)
+	switch {
+	case p.docker != nil:
+		// The dialers know the way: BuildKit's default address stands for it.
+		address, opts = "", p.docker.options()
+	case e.TLS != (TLS{}) && strings.HasPrefix(address, "tcp://"):
+		opts = e.TLS.options()
 	}
-	c, err := client.New(ctx, e.Address, opts...)
+	c, err := client.New(ctx, address, opts...)
 	if err != nil {
-		return nil, e.unreachable(err)
+		return connection{}, p.unreachable(err)
 	}
-	return c, nil
+	return connection{c, p}, nil
 }
 
 func checkAddress(address string) error {
@@ -108,8 +111,8 @@ func checkAddress(address string) error {
 // named context, or the one that Docker's command line would use. It is nil
 // for an address of BuildKit itself.
 func dockerAt(address string) (*dockerHost, error) {
-	if path, ok := strings.CutPrefix(address, "docker+unix://"); ok {
-		return &dockerHost{network: "unix", address: path, why: "as given"}, nil
+	if host, ok := strings.CutPrefix(address, "docker+"); ok {
+		return environmentHost(host, "")
 	}
 	if context, ok := strings.CutPrefix(address, "docker://"); ok {
 		return findDocker(strings.Trim(context, "/"))
@@ -133,7 +136,7 @@ func (t TLS) options() []client.ClientOpt {
 // workers lists the daemon's workers, at least one, each with a platform.
 // client.New never fails on a dead address and Wait hides the reason, so this
 // call is how a daemon is found to be there.
-func (e *Engine) workers(ctx context.Context, c *client.Client) ([]*client.WorkerInfo, error) {
+func (c connection) workers(ctx context.Context) ([]*client.WorkerInfo, error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	workers, err := c.ListWorkers(limited)
@@ -141,15 +144,15 @@ func (e *Engine) workers(ctx context.Context, c *client.Client) ([]*client.Worke
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, e.unreachable(dialCause(err))
+		return nil, c.place.unreachable(dialCause(err))
 	}
 	workers = slices.DeleteFunc(workers, func(w *client.WorkerInfo) bool { return len(w.Platforms) == 0 })
 	if len(workers) == 0 {
-		return nil, e.unreachable(errors.New("the daemon has no worker"))
+		return nil, c.place.unreachable(errors.New("the daemon has no worker"))
 	}
 	return workers, nil
 }
 
-func (e *Engine) unreachable(err error) error {
-	return &runtimes.UnreachableError{Address: redact(e.Address), Err: err}
+func (p *place) unreachable(err error) error {
+	return &runtimes.UnreachableError{Address: redact(p.address), Err: err}
 }

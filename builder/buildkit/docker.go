@@ -141,7 +141,7 @@ func readJSON(file string, into any) error {
 // also where DOCKER_TLS_VERIFY does not ask for it.
 func environmentHost(host, why string) (*dockerHost, error) {
 	certs := os.Getenv("DOCKER_CERT_PATH")
-	if certs == "" && os.Getenv("DOCKER_TLS_VERIFY") == "" {
+	if strings.HasPrefix(host, "unix:") || certs == "" && os.Getenv("DOCKER_TLS_VERIFY") == "" {
 		return parseDockerHost(host, why, nil)
 	}
 	if certs == "" {
@@ -189,6 +189,7 @@ func dockerTLS(folder string) (*tls.Config, error) {
 
 // parseDockerHost reads an address in Docker's form. config is for tcp only.
 func parseDockerHost(host, why string, config *tls.Config) (*dockerHost, error) {
+	who := cmp.Or(why, "the address")
 	scheme, rest, ok := strings.Cut(host, "://")
 	if !ok {
 		scheme, rest = "tcp", host // as Docker reads it
@@ -196,13 +197,13 @@ func parseDockerHost(host, why string, config *tls.Config) (*dockerHost, error) 
 	switch scheme {
 	case "unix":
 		if rest == "" {
-			return nil, fmt.Errorf("%s: %q names no socket", why, host)
+			return nil, fmt.Errorf("%s: %q names no socket", who, host)
 		}
 		return &dockerHost{network: "unix", address: rest, why: why}, nil
 	case "tcp", "http", "https":
 		u, err := url.Parse(scheme + "://" + rest)
 		if err != nil || u.Hostname() == "" {
-			return nil, fmt.Errorf("%s: %q names no host", why, redact(host))
+			return nil, fmt.Errorf("%s: %q names no host", who, redact(host))
 		}
 		if scheme == "https" && config == nil {
 			config = &tls.Config{}
@@ -217,5 +218,5 @@ func parseDockerHost(host, why string, config *tls.Config) (*dockerHost, error) 
 		address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 		return &dockerHost{network: "tcp", address: address, tls: config, why: why}, nil
 	}
-	return nil, fmt.Errorf("%s: layerbuild cannot reach Docker by %s://; give it a unix socket or tcp, for example a socket forwarded with ssh -L", why, scheme)
+	return nil, fmt.Errorf("%s: layerbuild cannot reach Docker by %s://; give it a unix socket or tcp, for example a socket forwarded with ssh -L", who, scheme)
 }

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 
@@ -29,10 +30,14 @@ import (
 // concurrently; each opens a connection of its own.
 type Engine struct {
 	// Address says where the daemon is: unix:///run/buildkit/buildkitd.sock,
-	// tcp://host:port, or one that BuildKit's connection helpers know:
-	// docker-container://, podman-container://, nerdctl-container://,
-	// kube-pod://, ssh://.
+	// tcp://host:port, docker:// for the BuildKit of Docker itself, or one
+	// that BuildKit's connection helpers know: docker-container://,
+	// podman-container://, nerdctl-container://, kube-pod://, ssh://. Without
+	// it the daemon is looked for where daemons listen by custom.
 	Address string
+
+	// AddressFrom says who named Address, in messages.
+	AddressFrom string
 
 	// TLS is for tcp:// only, other addresses have their own protection. Its
 	// zero value means a connection in clear.
@@ -49,6 +54,9 @@ type Engine struct {
 
 	// NoCache runs every step anew, with empty package manager caches.
 	NoCache bool
+
+	finding sync.Mutex
+	found   *place
 }
 
 // TLS holds the paths of PEM files, and the name that the daemon's
@@ -76,7 +84,7 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		return err
 	}
 	defer c.Close()
-	workers, err := e.workers(ctx, c)
+	workers, err := c.workers(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 // happened by what it says.
 
 // solveError says what a failed solve means.
-func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
+func (p *place) solveError(err error, r runtimes.Recipe, f failure) error {
 	switch {
 	case strings.Contains(err.Error(), hostNetwork+" is not allowed"):
 		return &runtimes.InputError{
@@ -33,7 +33,7 @@ func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
 		}
 		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: stepCause(err)}
 	case lostDaemon(err):
-		return e.unreachable(dialCause(err))
+		return p.unreachable(dialCause(err))
 	}
 	return plain(err)
 }

@@ -68,7 +68,7 @@ func TestPackageMismatch(t *testing.T) {
 
 // TestSolveError maps texts that a daemon gave.
 func TestSolveError(t *testing.T) {
-	e := &Engine{Address: "tcp://me:secret@builder.example:1234"}
+	p := &place{address: "tcp://me:secret@builder.example:1234"}
 	r := runtimes.Recipe{Container: &runtimes.Container{Image: "public.example/python:3.11@sha256:" + ones}}
 	pull := failure{name: "image …", image: true}
 	for _, tt := range []struct {
@@ -155,7 +155,7 @@ func TestSolveError(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := e.solveError(tt.err, r, tt.failure)
+			got := p.solveError(tt.err, r, tt.failure)
 			if reflect.TypeOf(got) != reflect.TypeOf(tt.want) || got.Error() != tt.want.Error() {
 				t.Errorf("got %T %[1]v\nwant %T %[2]v", got, tt.want)
 			}
@@ -171,12 +171,12 @@ func TestUnreachable(t *testing.T) {
 	listener.Close()
 	r := runtimes.Recipe{Container: smallContainer()}
 	for _, tt := range []struct {
-		engine Engine
+		engine *Engine
 		want   string
 	}{
-		{Engine{Address: "unix:///nowhere/buildkitd.sock"}, "no such file"},
-		{Engine{Address: "tcp://" + listener.Addr().String()}, "connection refused"},
-		{Engine{Address: "tcp://127.0.0.1:1", TLS: TLS{CACert: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
+		{&Engine{Address: "unix:///nowhere/buildkitd.sock"}, "no such file"},
+		{&Engine{Address: "tcp://" + listener.Addr().String()}, "connection refused"},
+		{&Engine{Address: "tcp://127.0.0.1:1", TLS: TLS{CACert: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
 	} {
 		_, pingErr := tt.engine.Ping(t.Context())
 		_, resolveErr := tt.engine.ResolveImage(t.Context(), "public.example/python:3.11")

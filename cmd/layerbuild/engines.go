@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/builder"
@@ -15,9 +14,6 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
-
-// systemBuildKit is where a buildkitd listens that nobody configured.
-const systemBuildKit = "/run/buildkit/buildkitd.sock"
 
 // connect gives a builder its plugins and engines.
 func (s *selection) connect(b *builder.Builder) error {
@@ -33,37 +29,40 @@ func (s *selection) connect(b *builder.Builder) error {
 	b.Index = &direct.Index{Client: client}
 	b.Indexes = indexes()
 	b.Direct = &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
-	if address := s.builderAddress(b.Config); address != "" {
-		tls := b.Config.Builder.TLS
-		b.Containers = container{&buildkit.Engine{
-			Address:     address,
-			TLS:         buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
-			CABundle:    caBundle,
-			HostNetwork: b.Config.Builder.Network == "host",
-			NoCache:     s.noCache,
-		}}
-	}
+	address, from := s.builderAddress(b.Config)
+	tls := b.Config.Builder.TLS
+	b.Containers = container{&buildkit.Engine{
+		Address:     address,
+		AddressFrom: from,
+		TLS:         buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+		CABundle:    caBundle,
+		HostNetwork: b.Config.Builder.Network == "host",
+		NoCache:     s.noCache,
+	}}
 	return nil
 }
 
 // container is the BuildKit engine as the builder wants to see it.
 type container struct{ *buildkit.Engine }
 
-func (c container) Ping(ctx context.Context) error {
-	_, err := c.Engine.Ping(ctx)
-	return err
+func (c container) Ping(ctx context.Context) (string, error) {
+	worker, err := c.Engine.Ping(ctx)
+	return worker.Place, err
 }
 
-// builderAddress is where BuildKit is, or "": the flag wins, then the
-// environment, then the configuration, then the system's own.
-func (s *selection) builderAddress(config *builder.Config) string {
-	address := cmp.Or(s.builder, os.Getenv("BUILDKIT_HOST"), config.Builder.Address)
-	if address == "" && runtime.GOOS == "linux" {
-		if _, err := os.Stat(systemBuildKit); err == nil {
-			return "unix://" + systemBuildKit
-		}
+// builderAddress is where BuildKit is, and who says so: the flag wins, then
+// the environment, then the configuration. Where nobody does, the engine looks
+// for it once it is needed.
+func (s *selection) builderAddress(config *builder.Config) (address, from string) {
+	switch variable := os.Getenv("BUILDKIT_HOST"); {
+	case s.builder != "":
+		return s.builder, "--builder"
+	case variable != "":
+		return variable, "BUILDKIT_HOST"
+	case config.Builder.Address != "":
+		return config.Builder.Address, builder.ConfigName
 	}
-	return address
+	return "", ""
 }
 
 // findCABundle is the file with the certificate authorities that the user's
