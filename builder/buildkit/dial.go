@@ -26,7 +26,7 @@ const answerTime = 5 * time.Second
 
 // schemes are those an address may have.
 var schemes = []string{
-	"unix", "tcp", "docker", "docker+unix", "docker+tcp",
+	"unix", "tcp", "docker", "docker+unix", "docker+tcp", "buildkitd",
 	"docker-container", "kube-pod", "nerdctl-container", "podman-container", "ssh",
 }
 
@@ -78,6 +78,9 @@ func (e *Engine) dial(ctx context.Context) (connection, error) {
 
 func (e *Engine) connect(ctx context.Context, p *place) (connection, error) {
 	address := p.address
+	if p.socket != "" {
+		address = "unix://" + p.socket
+	}
 	var opts []client.ClientOpt
 	switch {
 	case p.docker != nil:
@@ -101,7 +104,7 @@ func checkAddress(address string) error {
 	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
 		return fmt.Errorf("it must start with one of %s://", strings.Join(schemes, "://, "))
 	}
-	if u.Host == "" && u.Path == "" && u.Scheme != "docker" {
+	if u.Host == "" && u.Path == "" && u.Scheme != "docker" && address != ownDaemon {
 		return errors.New("it names no place")
 	}
 	return nil

@@ -33,7 +33,8 @@ type Engine struct {
 	// tcp://host:port, docker:// for the BuildKit of Docker itself, or one
 	// that BuildKit's connection helpers know: docker-container://,
 	// podman-container://, nerdctl-container://, kube-pod://, ssh://. Without
-	// it the daemon is looked for where daemons listen by custom.
+	// it the daemon is looked for where daemons listen by custom. buildkitd://
+	// is a daemon that the engine starts; then it must be closed.
 	Address string
 
 	// AddressFrom says who named Address, in messages.
@@ -55,8 +56,12 @@ type Engine struct {
 	// NoCache runs every step anew, with empty package manager caches.
 	NoCache bool
 
+	// DaemonFolder is where a daemon that the engine starts keeps its data.
+	DaemonFolder string
+
 	finding sync.Mutex
 	found   *place
+	daemon  *daemon // started by the engine, or nil
 }
 
 // TLS holds the paths of PEM files, and the name that the daemon's

@@ -16,6 +16,7 @@ type place struct {
 	address string      // as it may be given to the engine
 	why     string      // who named it
 	docker  *dockerHost // the engine whose BuildKit it is, or nil
+	socket  string      // of a daemon that the engine started, or ""
 }
 
 func (p *place) String() string {
@@ -71,13 +72,17 @@ func (e *Engine) search(ctx context.Context, addresses []string) (*place, error)
 	return nil, &runtimes.UnreachableError{Err: errors.New("no BuildKit was found that answers: " + strings.Join(failed, "; "))}
 }
 
-// open says where address leads to. It dials nothing.
+// open says where address leads to. It dials nothing, but starts a daemon
+// where that is asked for.
 func (e *Engine) open(ctx context.Context, address, why string) (*place, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, &runtimes.InputError{
 			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(address)), Err: err,
 			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock, tcp://builder.example:1234 or docker://",
 		}
+	}
+	if address == ownDaemon {
+		return e.startOwn(ctx, why)
 	}
 	if !strings.HasPrefix(address, "docker://") && !strings.HasPrefix(address, "docker+") {
 		return &place{address: address, why: why}, nil
@@ -107,7 +112,7 @@ func (e *Engine) answers(ctx context.Context, p *place) error {
 // usual lists the addresses where a daemon may be that nobody named, the
 // preferred one first: BuildKit's own sockets in the system's and the user's
 // run folder, where its documentation and nerdctl's set-up scripts put them;
-// then Docker. It only looks which sockets there are.
+// then Docker; then a daemon of our own. It only looks what is there.
 func usual(folders ...string) []string {
 	var all []string
 	for _, folder := range folders {
@@ -121,6 +126,9 @@ func usual(folders ...string) []string {
 	// What Docker's configuration says is wrong with it, open says again.
 	if docker, err := findDocker(""); err != nil || docker.network != "unix" || isSocket(docker.address) {
 		all = append(all, "docker://")
+	}
+	if canStart() == nil {
+		all = append(all, ownDaemon)
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/builder"
@@ -15,15 +16,16 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
 
-// connect gives a builder its plugins and engines.
-func (s *selection) connect(b *builder.Builder) error {
+// connect gives a builder its plugins and engines. What they leave running
+// ends with the function it returns; what they keep on disk is in cacheDir.
+func (s *selection) connect(b *builder.Builder, cacheDir string) (func() error, error) {
 	caBundle, err := findCABundle(b.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := direct.NewClient(caBundle)
 	if err != nil {
-		return &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
+		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}}
 	b.Index = &direct.Index{Client: client}
@@ -31,15 +33,17 @@ func (s *selection) connect(b *builder.Builder) error {
 	b.Direct = &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	address, from := s.builderAddress(b.Config)
 	tls := b.Config.Builder.TLS
-	b.Containers = container{&buildkit.Engine{
-		Address:     address,
-		AddressFrom: from,
-		TLS:         buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
-		CABundle:    caBundle,
-		HostNetwork: b.Config.Builder.Network == "host",
-		NoCache:     s.noCache,
-	}}
-	return nil
+	containers := &buildkit.Engine{
+		Address:      address,
+		AddressFrom:  from,
+		DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
+		TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+		CABundle:     caBundle,
+		HostNetwork:  b.Config.Builder.Network == "host",
+		NoCache:      s.noCache,
+	}
+	b.Containers = container{containers}
+	return containers.Close, nil
 }
 
 // container is the BuildKit engine as the builder wants to see it.
