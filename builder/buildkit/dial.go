@@ -26,7 +26,7 @@ const answerTime = 5 * time.Second
 
 // schemes are those an address may have.
 var schemes = []string{
-	"unix", "tcp", "docker", "docker+unix", "docker+tcp", "buildkitd",
+	"unix", "tcp", "docker", "docker+unix", "docker+tcp", "docker+ssh", "buildkitd",
 	"docker-container", "kube-pod", "nerdctl-container", "podman-container", "ssh",
 }
 

@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/moby/buildkit/client/connhelper/ssh"
 )
 
 // dockerSocket is where Docker's own programs look for the engine that nobody
@@ -23,7 +25,7 @@ const dockerSocket = "unix:///var/run/docker.sock"
 
 // dockerHost is a Docker Engine, whose BuildKit is reached through its API.
 type dockerHost struct {
-	network, address string // as net.Dial wants them
+	network, address string // as net.Dial wants them; or "ssh"
 	tls              *tls.Config
 	why              string // who named it
 }
@@ -141,7 +143,7 @@ func readJSON(file string, into any) error {
 // also where DOCKER_TLS_VERIFY does not ask for it.
 func environmentHost(host, why string) (*dockerHost, error) {
 	certs := os.Getenv("DOCKER_CERT_PATH")
-	if strings.HasPrefix(host, "unix:") || certs == "" && os.Getenv("DOCKER_TLS_VERIFY") == "" {
+	if strings.HasPrefix(host, "unix:") || strings.HasPrefix(host, "ssh:") || certs == "" && os.Getenv("DOCKER_TLS_VERIFY") == "" {
 		return parseDockerHost(host, why, nil)
 	}
 	if certs == "" {
@@ -200,6 +202,15 @@ func parseDockerHost(host, why string, config *tls.Config) (*dockerHost, error) 
 			return nil, fmt.Errorf("%s: %q names no socket", who, host)
 		}
 		return &dockerHost{network: "unix", address: rest, why: why}, nil
+	case "ssh":
+		u, err := url.Parse(host)
+		if err == nil {
+			_, err = ssh.SpecFromURL(u)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is no address for ssh: %w", who, redact(host), err)
+		}
+		return &dockerHost{network: "ssh", address: rest, why: why}, nil
 	case "tcp", "http", "https":
 		u, err := url.Parse(scheme + "://" + rest)
 		if err != nil || u.Hostname() == "" {
@@ -218,5 +229,5 @@ func parseDockerHost(host, why string, config *tls.Config) (*dockerHost, error) 
 		address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 		return &dockerHost{network: "tcp", address: address, tls: config, why: why}, nil
 	}
-	return nil, fmt.Errorf("%s: layerbuild cannot reach Docker by %s://; give it a unix socket or tcp, for example a socket forwarded with ssh -L", who, scheme)
+	return nil, fmt.Errorf("%s: layerbuild cannot reach Docker by %s://; give it a unix socket, tcp or ssh", who, scheme)
 }

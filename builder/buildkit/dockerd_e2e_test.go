@@ -33,7 +33,7 @@ type dockerd struct {
 // another /etc/hosts, and so leaves nothing on the machine.
 func startDocker(t *testing.T) *dockerd {
 	t.Helper()
-	root := setting(t, "LAYERBUILD_TEST_DOCKER")
+	root := setting(t, "LAYERBUILD_TEST_SERVERS")
 	certs := setting(t, "LAYERBUILD_TEST_BUILDKIT_TLS_DIR")
 	dir := shortDir(t)
 	d := &dockerd{

@@ -55,6 +55,7 @@ var noise = strings.NewReplacer(
 	"rpc error: code = Unavailable desc = ", "",
 	"Unavailable: ", "",
 	"connection error: ", "",
+	"Error while dialing: ", "",
 	"transport: ", "",
 )
 

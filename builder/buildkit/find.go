@@ -64,7 +64,7 @@ func (e *Engine) search(ctx context.Context, addresses []string) (*place, error)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		failed = append(failed, err.Error())
+		failed = append(failed, strings.TrimPrefix(err.Error(), "cannot reach BuildKit at "))
 	}
 	if failed == nil {
 		return nil, &runtimes.UnreachableError{Err: errors.New("no BuildKit was found")}
@@ -123,8 +123,9 @@ func usual(folders ...string) []string {
 			}
 		}
 	}
-	// What Docker's configuration says is wrong with it, open says again.
-	if docker, err := findDocker(""); err != nil || docker.network != "unix" || isSocket(docker.address) {
+	// A defect of Docker's configuration is for open to report. Nobody is asked
+	// for a password of ssh without having named it.
+	if docker, err := findDocker(""); err != nil || docker.network == "tcp" || docker.network == "unix" && isSocket(docker.address) {
 		all = append(all, "docker://")
 	}
 	if canStart() == nil {

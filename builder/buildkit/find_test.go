@@ -70,12 +70,12 @@ func TestUsual(t *testing.T) {
 func TestSearchInVain(t *testing.T) {
 	socket := filepath.Join(shortDir(t), "buildkitd.sock")
 	deadSocket(t, socket)
-	t.Setenv("DOCKER_HOST", "ssh://docker.example")
+	t.Setenv("DOCKER_HOST", "npipe:////./pipe/docker")
 	for _, tt := range []struct{ addresses, want []string }{
 		{nil, []string{"no BuildKit was found"}},
 		{
 			[]string{"unix://" + socket, "docker://"},
-			[]string{"unix://" + socket + ": ", "connection refused; ", "by ssh://"},
+			[]string{"unix://" + socket + ": ", "connection refused; ", "by npipe://"},
 		},
 	} {
 		_, err := new(Engine).search(t.Context(), tt.addresses)

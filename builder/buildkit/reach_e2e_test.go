@@ -24,12 +24,17 @@ type way struct {
 	place   string // part of what Ping says
 }
 
+// always tells whether the daemon gives all steps the host's network, and
+// lets none ask for it.
+func (w way) always() bool { return w.name == "docker container" || w.name == "ssh" }
+
 // ways lists those that can be gone on one machine, to a Docker Engine and
 // daemons of the test's own.
 func ways(t *testing.T) []way {
 	d := startDocker(t)
+	s := startSSH(t)
 	putOnPath(t)
-	t.Setenv("PATH", filepath.Dir(d.program)+":"+os.Getenv("PATH")) // for docker-container://
+	t.Setenv("PATH", s.programs+":"+filepath.Dir(d.program)+":"+os.Getenv("PATH")) // for docker-container://
 	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR"} {
 		t.Setenv(name, "")
 	}
@@ -52,6 +57,8 @@ func ways(t *testing.T) []way {
 			"docker+" + unix + " (found, Docker's context ours)",
 		},
 		{"docker container", "docker-container://" + d.startContainer(t), map[string]string{"DOCKER_HOST": unix}, "docker-container://builder"},
+		{"docker ssh", "docker://", map[string]string{"DOCKER_HOST": s.host + d.socket}, "docker+ssh://"},
+		{"ssh", s.host + strings.TrimPrefix(setting(t, "BUILDKIT_HOST"), "unix://"), nil, "ssh://"},
 		{"own", "buildkitd://", nil, "buildkitd:// (started by layerbuild)"},
 		{"own found", "", map[string]string{"DOCKER_HOST": "unix:///nowhere", "XDG_RUNTIME_DIR": user}, "buildkitd:// (found, started by layerbuild)"},
 	}
@@ -74,8 +81,8 @@ func TestWays(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			e := &Engine{Address: w.address, HostNetwork: true, CABundle: bundle, DaemonFolder: shortDir(t)}
-			if w.name == "docker container" {
-				e.HostNetwork = false // all its steps have it, none may ask for it
+			if w.always() {
+				e.HostNetwork = false
 			}
 			defer e.Close()
 			worker, err := e.Ping(t.Context())
@@ -117,11 +124,10 @@ func TestWaysExample(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Setenv("CI", "")
-	t.Setenv("BUILDKIT_HOST", "")
 	want := buildExample(t, program, "", "--engine", "direct")
 	for _, w := range ways(t) {
 		switch w.name {
-		case "docker socket", "docker TLS", "docker container", "own":
+		case "docker socket", "docker TLS", "docker ssh", "docker container", "ssh", "own":
 		default:
 			continue // goes to one of these daemons, too
 		}
@@ -130,7 +136,7 @@ func TestWaysExample(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			network := "\nbuilder: {network: host}\n"
-			if w.name == "docker container" {
+			if w.always() {
 				network = ""
 			}
 			got := buildExample(t, program, network, "--engine", "buildkit", "--builder", w.address, "--no-cache")

@@ -10,9 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"time"
+	"net/url"
 
+	"github.com/docker/cli/cli/connhelper/commandconn"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/connhelper/ssh"
 )
 
 // Docker's API hands a connection over to its BuildKit after an HTTP/1.1
@@ -38,7 +40,7 @@ func (h *dockerHost) upgrade(ctx context.Context, path, proto string, header map
 		return nil, err
 	}
 	// ctx is for the handshake alone: the connection outlives it.
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	upgraded, err := handshake(conn, path, proto, header)
 	if !stop() {
 		err = ctx.Err()
@@ -51,10 +53,40 @@ func (h *dockerHost) upgrade(ctx context.Context, path, proto string, header map
 }
 
 func (h *dockerHost) dial(ctx context.Context) (net.Conn, error) {
+	if h.network == "ssh" {
+		return h.dialSSH()
+	}
 	if h.tls != nil {
 		return (&tls.Dialer{Config: h.tls}).DialContext(ctx, h.network, h.address)
 	}
 	return new(net.Dialer).DialContext(ctx, h.network, h.address)
+}
+
+// dialSSH has the far Docker's command line connect its standard streams to
+// the engine, as Docker's own does. The user's ssh asks for passwords and
+// knows the keys.
+func (h *dockerHost) dialSSH() (net.Conn, error) {
+	u, err := url.Parse("ssh://" + h.address)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := ssh.SpecFromURL(u)
+	if err != nil {
+		return nil, err
+	}
+	var args []string
+	if spec.User != "" {
+		args = append(args, "-l", spec.User)
+	}
+	if spec.Port != "" {
+		args = append(args, "-p", spec.Port)
+	}
+	args = append(args, "--", spec.Host, "docker")
+	if spec.Socket != "" {
+		args = append(args, "--host", "unix://"+spec.Socket)
+	}
+	// The command lives as long as the connection.
+	return commandconn.New(context.Background(), "ssh", append(args, "system", "dial-stdio")...)
 }
 
 func handshake(conn net.Conn, path, proto string, header map[string][]string) (net.Conn, error) {

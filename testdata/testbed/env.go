@@ -24,7 +24,7 @@ func (tb *testbed) printEnv(w io.Writer) error {
 		{"LAYERBUILD_TEST_BUILDKIT_TLS_ADDR", "tcp://" + p.Addr},
 		{"LAYERBUILD_TEST_BUILDKIT_TLS_DIR", filepath.Join(tb.state, "tls")},
 		{"LAYERBUILD_TEST_BUILDKIT_PROGRAMS", tb.partDir("buildkit", key)},
-		{"LAYERBUILD_TEST_DOCKER", tb.dockerDir()},
+		{"LAYERBUILD_TEST_SERVERS", tb.serversDir()},
 	}
 	if tb.standIns {
 		r := tb.recorded("registry")
