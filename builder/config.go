@@ -74,6 +74,7 @@ type Include struct {
 // BuilderConfig says where BuildKit is.
 type BuilderConfig struct {
 	Address string // "unix:///…", "tcp://…", or ""
+	Network string // "host": steps share the builder's network; or ""
 	TLS     TLSConfig
 }
 

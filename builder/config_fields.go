@@ -62,6 +62,7 @@ var (
 
 	builderFields = []field[BuilderConfig]{
 		{"address", addressSchema, func(v value, into *BuilderConfig) { into.Address = v.address() }},
+		{"network", networkSchema, func(v value, into *BuilderConfig) { into.Network = v.network() }},
 		{"tls", tlsSchema, func(v value, into *BuilderConfig) { v.tls(&into.TLS) }},
 	}
 
@@ -280,6 +281,14 @@ func (v value) address() string {
 	if ok && !strings.Contains(s, "://") {
 		v.addf("for example unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234",
 			"%q is no address of BuildKit", s)
+	}
+	return s
+}
+
+func (v value) network() string {
+	s, ok := v.str()
+	if ok && s != "host" {
+		v.addf("host is allowed; without the field, the builder decides", "unknown network %q", s)
 	}
 	return s
 }

@@ -22,7 +22,7 @@ type pinning struct {
 
 func (pinning) Accepts(runtimes.Recipe) error { return nil }
 
-func (pinning) Ping(context.Context) error { return nil }
+func (pinning) Ping(context.Context) (string, error) { return "the test", nil }
 
 func (p pinning) ResolveImage(context.Context, string) (string, error) {
 	p.resolve()

@@ -14,8 +14,9 @@ const (
 	engineDirect   = "direct"
 )
 
-// errNoAddress is why BuildKit is not reached where nobody said where it is.
-var errNoAddress = errors.New("no BuildKit is configured")
+// errNoAddress is why BuildKit is not reached where the builder has no engine
+// for containers.
+var errNoAddress = errors.New("no BuildKit was found")
 
 // chooseEngine says which engine builds a set with a layout key, and why. The
 // choice never changes the layer's bytes. BuildKit is asked only here, so only
@@ -25,7 +26,8 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 	case engineDirect:
 		return engineDirect, "asked for", nil
 	case engineBuildKit:
-		if err := r.reach(); err != nil {
+		place, err := r.reach()
+		if err != nil {
 			return "", "", err
 		}
 		if err := r.Containers.Accepts(*recipe); err != nil {
@@ -34,9 +36,10 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		if r.opts.Locked && len(recipe.Needs) > 0 {
 			return "", "", r.needsPins(recipe)
 		}
-		return engineBuildKit, "asked for", nil
+		return engineBuildKit, "asked for, at " + place, nil
 	}
-	if err := r.reach(); err != nil {
+	place, err := r.reach()
+	if err != nil {
 		return engineDirect, err.Error(), nil
 	}
 	if err := r.Containers.Accepts(*recipe); err != nil {
@@ -45,13 +48,13 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 	if r.opts.Locked && len(recipe.Needs) > 0 {
 		return engineDirect, LockName + " lacks what a container needs, and --locked forbids to add it", nil
 	}
-	return engineBuildKit, "BuildKit answers", nil
+	return engineBuildKit, "BuildKit answers at " + place, nil
 }
 
 // reach asks BuildKit, once in a run.
-func (r *run) reach() error {
+func (r *run) reach() (place string, err error) {
 	if r.Containers == nil {
-		return &runtimes.UnreachableError{Err: errNoAddress}
+		return "", &runtimes.UnreachableError{Err: errNoAddress}
 	}
 	return r.ping()
 }
@@ -90,7 +93,8 @@ func (r *run) prepare(ctx context.Context, res *resolved) (Engine, string, error
 	}
 	if r.opts.Engine == engineAuto {
 		text := why + "; the direct engine gives the same bytes"
-		if r.Containers == nil {
+		var nowhere *runtimes.UnreachableError
+		if _, err := r.reach(); errors.As(err, &nowhere) && nowhere.Address == "" {
 			r.note(TargetID{}, text+" (for containers: --builder)")
 		} else {
 			r.warn(TargetID{}, text) // somebody expects a container

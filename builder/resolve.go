@@ -29,7 +29,7 @@ type run struct {
 	lock    *lockFile
 	all     []target // of the configuration
 	chosen  []target // of them, those asked for
-	ping    func() error
+	ping    func() (place string, err error)
 }
 
 func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
@@ -58,7 +58,7 @@ func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
 	if r.chosen, err = choose(r.all, opts); err != nil {
 		return nil, err
 	}
-	r.ping = sync.OnceValue(func() error { return b.Containers.Ping(ctx) })
+	r.ping = sync.OnceValues(func() (string, error) { return b.Containers.Ping(ctx) })
 	return r, nil
 }
 

@@ -26,12 +26,13 @@ const answerTime = 5 * time.Second
 
 // schemes are those an address may have.
 var schemes = []string{
-	"unix", "tcp",
+	"unix", "tcp", "docker", "docker+unix", "docker+tcp", "docker+ssh", "buildkitd",
 	"docker-container", "kube-pod", "nerdctl-container", "podman-container", "ssh",
 }
 
 // Worker is what a daemon says of the worker that runs our steps.
 type Worker struct {
+	Place     string   // where the daemon is and who named it, for people
 	Version   string   // BuildKit's
 	Platforms []string // "linux/amd64"; the machine's own first, then what it emulates
 }
@@ -44,11 +45,11 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 		return Worker{}, err
 	}
 	defer c.Close()
-	workers, err := e.workers(ctx, c)
+	workers, err := c.workers(ctx)
 	if err != nil {
 		return Worker{}, err
 	}
-	worker := Worker{Version: workers[0].BuildkitVersion.Version}
+	worker := Worker{Place: c.place.String(), Version: workers[0].BuildkitVersion.Version}
 	for _, p := range workers[0].Platforms {
 		name := p.OS + "/" + p.Architecture
 		if p.Variant != "" {
@@ -59,20 +60,40 @@ func (e *Engine) Ping(ctx context.Context) (Worker, error) {
 	return worker, nil
 }
 
-// dial makes a client. It does not connect: only the first call does.
-func (e *Engine) dial(ctx context.Context) (*client.Client, error) {
-	if err := CheckAddress(e.Address); err != nil {
-		return nil, e.unreachable(err)
+// connection is a client of the daemon at a place.
+type connection struct {
+	*client.Client
+	place *place
+}
+
+// dial makes a client of the engine's daemon. It does not connect: only the
+// first call does.
+func (e *Engine) dial(ctx context.Context) (connection, error) {
+	p, err := e.find(ctx)
+	if err != nil {
+		return connection{}, err
+	}
+	return e.connect(ctx, p)
+}
+
+func (e *Engine) connect(ctx context.Context, p *place) (connection, error) {
+	address := p.address
+	if p.socket != "" {
+		address = "unix://" + p.socket
 	}
 	var opts []client.ClientOpt
-	if e.TLS != (TLS{}) && strings.HasPrefix(e.Address, "tcp://") {
-		opts = append(opts, e.TLS.options()...)
+	switch {
+	case p.docker != nil:
+		// The dialers know the way: BuildKit's default address stands for it.
+		address, opts = "", p.docker.options()
+	case e.TLS != (TLS{}) && strings.HasPrefix(address, "tcp://"):
+		opts = e.TLS.options()
 	}
-	c, err := client.New(ctx, e.Address, opts...)
+	c, err := client.New(ctx, address, opts...)
 	if err != nil {
-		return nil, e.unreachable(err)
+		return connection{}, p.unreachable(err)
 	}
-	return c, nil
+	return connection{c, p}, nil
 }
 
 // CheckAddress tells what is wrong with an address, whether or not somebody
@@ -85,10 +106,23 @@ func CheckAddress(address string) error {
 	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
 		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
 	}
-	if u.Host == "" && u.Path == "" {
+	if u.Host == "" && u.Path == "" && u.Scheme != "docker" && address != ownDaemon {
 		return errors.New("the address names no place")
 	}
 	return nil
+}
+
+// dockerAt is the Docker Engine that address means: that of a socket, of a
+// named context, or the one that Docker's command line would use. It is nil
+// for an address of BuildKit itself.
+func dockerAt(address string) (*dockerHost, error) {
+	if host, ok := strings.CutPrefix(address, "docker+"); ok {
+		return environmentHost(host, "")
+	}
+	if context, ok := strings.CutPrefix(address, "docker://"); ok {
+		return findDocker(strings.Trim(context, "/"))
+	}
+	return nil, nil
 }
 
 func (t TLS) options() []client.ClientOpt {
@@ -107,7 +141,7 @@ func (t TLS) options() []client.ClientOpt {
 // workers lists the daemon's workers, at least one, each with a platform.
 // client.New never fails on a dead address and Wait hides the reason, so this
 // call is how a daemon is found to be there.
-func (e *Engine) workers(ctx context.Context, c *client.Client) ([]*client.WorkerInfo, error) {
+func (c connection) workers(ctx context.Context) ([]*client.WorkerInfo, error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	workers, err := c.ListWorkers(limited)
@@ -115,15 +149,15 @@ func (e *Engine) workers(ctx context.Context, c *client.Client) ([]*client.Worke
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, e.unreachable(dialCause(err))
+		return nil, c.place.unreachable(dialCause(err))
 	}
 	workers = slices.DeleteFunc(workers, func(w *client.WorkerInfo) bool { return len(w.Platforms) == 0 })
 	if len(workers) == 0 {
-		return nil, e.unreachable(errors.New("the daemon has no worker"))
+		return nil, c.place.unreachable(errors.New("the daemon has no worker"))
 	}
 	return workers, nil
 }
 
-func (e *Engine) unreachable(err error) error {
-	return &runtimes.UnreachableError{Address: redact(e.Address), Err: err}
+func (p *place) unreachable(err error) error {
+	return &runtimes.UnreachableError{Address: redact(p.address), Err: err}
 }

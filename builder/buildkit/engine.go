@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 
@@ -27,10 +28,15 @@ import (
 // concurrently; each opens a connection of its own.
 type Engine struct {
 	// Address says where the daemon is: unix:///run/buildkit/buildkitd.sock,
-	// tcp://host:port, or one that BuildKit's connection helpers know:
-	// docker-container://, podman-container://, nerdctl-container://,
-	// kube-pod://, ssh://.
+	// tcp://host:port, docker:// for the BuildKit of Docker itself, or one
+	// that BuildKit's connection helpers know: docker-container://,
+	// podman-container://, nerdctl-container://, kube-pod://, ssh://. Without
+	// it the daemon is looked for where daemons listen by custom. buildkitd://
+	// is a daemon that the engine starts; then it must be closed.
 	Address string
+
+	// AddressFrom says who named Address, in messages.
+	AddressFrom string
 
 	// TLS is for tcp:// only, other addresses have their own protection. Its
 	// zero value means a connection in clear.
@@ -44,9 +50,19 @@ type Engine struct {
 	// Logins are for package indexes. Steps see those that their recipe needs
 	// as a secret, in netrc form: they are in no graph and in no cache.
 	Logins []runtimes.Login
+	// HostNetwork gives the steps the daemon's own network. The daemon must
+	// allow it.
+	HostNetwork bool
 
 	// NoCache runs every step anew, with empty package manager caches.
 	NoCache bool
+
+	// DaemonFolder is where a daemon that the engine starts keeps its data.
+	DaemonFolder string
+
+	finding sync.Mutex
+	found   *place
+	daemon  *daemon // started by the engine, or nil
 }
 
 // TLS holds the paths of PEM files, and the name that the daemon's
@@ -78,7 +94,7 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		return err
 	}
 	defer c.Close()
-	workers, err := e.workers(ctx, c)
+	workers, err := c.workers(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,6 +103,7 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		proxy:    proxyFromEnvironment(),
 		caBundle: bundle != nil,
 		netrc:    netrc != nil,
+		hostNet:  e.HostNetwork,
 		noCache:  e.NoCache,
 	}
 	secrets := make(map[string][]byte)

@@ -18,20 +18,25 @@ import (
 // happened by what it says.
 
 // solveError says what a failed solve means.
-func (e *Engine) solveError(err error, r runtimes.Recipe, f failure) error {
+func (p *place) solveError(err error, r runtimes.Recipe, f failure, logins []runtimes.Login) error {
 	switch {
+	case strings.Contains(err.Error(), hostNetwork+" is not allowed"):
+		return &runtimes.InputError{
+			Problem: "the daemon does not allow steps in its host's network",
+			Hint:    "start buildkitd with --allow-insecure-entitlement " + hostNetwork + ", or leave out network: host",
+		}
 	case f.image:
 		return imageError(err, r.Container.Image)
 	case f.step:
 		if mismatch := packageMismatch(f.lines, r.Packages); mismatch != nil {
 			return mismatch
 		}
-		if cause := e.networkCause(f.lines); cause != nil {
+		if cause := networkCause(f.lines, logins); cause != nil {
 			return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: cause}
 		}
 		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: stepCause(err)}
 	case lostDaemon(err):
-		return e.unreachable(dialCause(err))
+		return p.unreachable(dialCause(err))
 	}
 	return plain(err)
 }
@@ -53,6 +58,7 @@ var noise = strings.NewReplacer(
 	"rpc error: code = Unavailable desc = ", "",
 	"Unavailable: ", "",
 	"connection error: ", "",
+	"Error while dialing: ", "",
 	"transport: ", "",
 )
 
@@ -111,11 +117,17 @@ func imageError(err error, image string) error {
 	return &runtimes.NetworkError{URL: image, Err: plain(err)}
 }
 
+// oldStepError is how BuildKit before v0.10, Docker 20.10's too, says it.
+var oldStepError = regexp.MustCompile(`(?s)executor failed running \[.*\]: (.*)`)
+
 // stepCause cuts the command, which BuildKit repeats in full, off the error of
 // a step: "exit code: 1".
 func stepCause(err error) error {
 	if _, cause, ok := strings.Cut(err.Error(), "did not complete successfully: "); ok {
 		return errors.New(redact(cause))
+	}
+	if m := oldStepError.FindStringSubmatch(err.Error()); m != nil {
+		return errors.New(redact(m[1]))
 	}
 	return plain(err)
 }

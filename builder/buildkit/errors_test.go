@@ -68,7 +68,7 @@ func TestPackageMismatch(t *testing.T) {
 
 // TestSolveError maps texts that a daemon gave.
 func TestSolveError(t *testing.T) {
-	e := &Engine{Address: "tcp://me:secret@builder.example:1234"}
+	p := &place{address: "tcp://me:secret@builder.example:1234"}
 	r := runtimes.Recipe{Container: &runtimes.Container{Image: "public.example/python:3.11@sha256:" + ones}}
 	pull := failure{name: "image …", image: true}
 	for _, tt := range []struct {
@@ -126,6 +126,16 @@ func TestSolveError(t *testing.T) {
 			failure{name: "get the tool", step: true, lines: []string{"no"}},
 			&runtimes.InstallError{Step: "get the tool", Lines: []string{"no"}, Err: errors.New("exit code: 3")},
 		}, {
+			"step, as older daemons say it",
+			errors.New("failed to solve: rpc error: code = Unknown desc = executor failed running [/bin/get https://me:secret@index.example]: exit code: 3"),
+			failure{name: "get the tool", step: true, lines: []string{"no"}},
+			&runtimes.InstallError{Step: "get the tool", Lines: []string{"no"}, Err: errors.New("exit code: 3")},
+		}, {
+			"host's network forbidden",
+			errors.New("failed to solve: granting entitlement network.host is not allowed by build daemon configuration"),
+			failure{},
+			&runtimes.InputError{Problem: "the daemon does not allow steps in its host's network"},
+		}, {
 			"step with a wrong wheel",
 			errors.New(`failed to solve: process "install" did not complete successfully: exit code: 1`),
 			failure{name: "install", step: true, lines: recorded(t, "uv-mismatch.txt")},
@@ -145,7 +155,7 @@ func TestSolveError(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := e.solveError(tt.err, r, tt.failure)
+			got := p.solveError(tt.err, r, tt.failure, nil)
 			if reflect.TypeOf(got) != reflect.TypeOf(tt.want) || got.Error() != tt.want.Error() {
 				t.Errorf("got %T %[1]v\nwant %T %[2]v", got, tt.want)
 			}
@@ -161,15 +171,12 @@ func TestUnreachable(t *testing.T) {
 	listener.Close()
 	r := runtimes.Recipe{Container: smallContainer()}
 	for _, tt := range []struct {
-		engine Engine
+		engine *Engine
 		want   string
 	}{
-		{Engine{Address: "unix:///nowhere/buildkitd.sock"}, "no such file"},
-		{Engine{Address: "tcp://" + listener.Addr().String()}, "connection refused"},
-		{Engine{Address: ""}, "no address"},
-		{Engine{Address: "unix://"}, "names no place"},
-		{Engine{Address: "http://builder.example"}, "must start with one of unix://, tcp://"},
-		{Engine{Address: "tcp://127.0.0.1:1", TLS: TLS{CACert: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
+		{&Engine{Address: "unix:///nowhere/buildkitd.sock"}, "no such file"},
+		{&Engine{Address: "tcp://" + listener.Addr().String()}, "connection refused"},
+		{&Engine{Address: "tcp://127.0.0.1:1", TLS: TLS{CACert: "/nowhere/ca.pem"}}, "/nowhere/ca.pem"},
 	} {
 		_, pingErr := tt.engine.Ping(t.Context())
 		_, resolveErr := tt.engine.ResolveImage(t.Context(), "public.example/python:3.11")
@@ -180,6 +187,29 @@ func TestUnreachable(t *testing.T) {
 				t.Errorf("%s: got %v, want an UnreachableError that says %q", tt.engine.Address, err, tt.want)
 			}
 		}
+	}
+}
+
+func TestNoAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"unix://":                "names no place",
+		"docker+unix://":         "names no place",
+		"docker://":              "",
+		"http://builder.example": "must start with one of unix://, tcp://",
+		"builder.example:1234":   "must start with one of unix://, tcp://",
+	} {
+		err := CheckAddress(address)
+		if want == "" && err == nil {
+			continue
+		}
+		if want == "" || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
+		}
+	}
+	e := Engine{Address: "builder.example:1234"}
+	var input *runtimes.InputError
+	if _, err := e.Ping(t.Context()); !errors.As(err, &input) {
+		t.Errorf("got %v, want an InputError", err)
 	}
 }
 

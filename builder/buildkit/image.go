@@ -24,7 +24,7 @@ func (e *Engine) ResolveImage(ctx context.Context, ref string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	if _, err := e.workers(ctx, c); err != nil {
+	if _, err := c.workers(ctx); err != nil {
 		return "", err
 	}
 
@@ -47,14 +47,14 @@ func (e *Engine) ResolveImage(ctx context.Context, ref string) (string, error) {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:
-		return "", e.resolveError(ctx, c, err, ref)
+		return "", c.resolveError(ctx, err, ref)
 	}
 	return digest, nil
 }
 
 // resolveError says why ref could not be resolved. The error has no vertex, so
 // the daemon is asked whether it was it that went away.
-func (e *Engine) resolveError(ctx context.Context, c *client.Client, err error, ref string) error {
+func (c connection) resolveError(ctx context.Context, err error, ref string) error {
 	tag := ref[strings.LastIndexAny(ref, ":/")+1:]
 	if unknownImage(err.Error(), tag) {
 		return &runtimes.InputError{
@@ -71,7 +71,7 @@ func (e *Engine) resolveError(ctx context.Context, c *client.Client, err error, 
 		}
 	}
 	if lostDaemon(err) {
-		if _, lost := e.workers(ctx, c); lost != nil {
+		if _, lost := c.workers(ctx); lost != nil {
 			return lost
 		}
 	}

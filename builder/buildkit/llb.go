@@ -37,6 +37,7 @@ type graphOptions struct {
 	secretEnv map[string]string // variables that hold secrets, with the secrets' IDs
 	caBundle  bool              // steps get the secret caBundleID
 	netrc     bool              // steps that ask for it get the secret netrcID
+	hostNet   bool              // steps share the daemon's own network
 	noCache   bool
 }
 
@@ -148,6 +149,9 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 	}
 	for _, cache := range step.Caches {
 		opts = append(opts, cacheMount(cache, o.noCache || loggedIn && cache.KeepsLogins))
+	}
+	if o.hostNet {
+		opts = append(opts, llb.With(llb.Network(llb.NetModeHost)))
 	}
 	if o.proxy != nil {
 		opts = append(opts, llb.WithProxy(*o.proxy))

@@ -88,6 +88,7 @@ func TestGraphGolden(t *testing.T) {
 			o.secretEnv = proxySecrets(&llb.ProxyEnv{HTTPSProxy: "http://me:hush@proxy.example:3128", NoProxy: "localhost"}, map[string][]byte{})
 		}},
 		{"netrc", func(o *graphOptions) { o.netrc = true }},
+		{"hostnet", func(o *graphOptions) { o.hostNet = true }},
 		{"nocache", func(o *graphOptions) { o.noCache = true }},
 		{"proxy", func(o *graphOptions) { o.proxy = &llb.ProxyEnv{HTTPSProxy: "http://proxy.example:3128"} }},
 	} {

@@ -68,7 +68,7 @@ func TestNetworkCause(t *testing.T) {
 			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := e.networkCause(strings.Split(test.lines, "\n"))
+			err := networkCause(strings.Split(test.lines, "\n"), e.Logins)
 			got := ""
 			if err != nil {
 				got = err.Error()

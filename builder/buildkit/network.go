@@ -22,7 +22,7 @@ var (
 
 // networkCause finds in the last lines of a failed step why an index gave
 // nothing. It returns nil where they do not tell.
-func (e *Engine) networkCause(lines []string) error {
+func networkCause(lines []string, logins []runtimes.Login) error {
 	address := ""
 	for _, line := range lines {
 		if m := lineURL.FindString(line); m != "" {
@@ -43,7 +43,7 @@ func (e *Engine) networkCause(lines []string) error {
 			if strings.HasPrefix(status, "403") {
 				refused.Status = http.StatusForbidden
 			}
-			if login, ok := runtimes.FindLogin(e.Logins, u); ok {
+			if login, ok := runtimes.FindLogin(logins, u); ok {
 				refused.From = login.From
 			}
 			return refused

@@ -26,7 +26,7 @@ type solveRequest struct {
 // solve runs the graph and writes its result. A daemon that lost sight of the
 // session (it checks every few seconds, and a starved client misses its turn)
 // is asked once more.
-func (e *Engine) solve(ctx context.Context, c *client.Client, q solveRequest) error {
+func (e *Engine) solve(ctx context.Context, c connection, q solveRequest) error {
 	out := &output{w: q.w}
 	err := e.solveOnce(ctx, c, q, out)
 	if err != nil && ctx.Err() == nil && out.n == 0 && strings.Contains(err.Error(), "no active session") {
@@ -35,12 +35,15 @@ func (e *Engine) solve(ctx context.Context, c *client.Client, q solveRequest) er
 	return err
 }
 
-func (e *Engine) solveOnce(ctx context.Context, c *client.Client, q solveRequest, out *output) error {
+func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, out *output) error {
 	opt := client.SolveOpt{
 		Exports: []client.ExportEntry{{
 			Type:   client.ExporterTar,
 			Output: func(map[string]string) (io.WriteCloser, error) { return out, nil },
 		}},
+	}
+	if e.HostNetwork {
+		opt.AllowedEntitlements = []string{hostNetwork}
 	}
 	if len(q.secrets) > 0 {
 		opt.Session = []session.Attachable{secretsprovider.FromMap(q.secrets)}
@@ -69,7 +72,7 @@ func (e *Engine) solveOnce(ctx context.Context, c *client.Client, q solveRequest
 	case writeErr != nil:
 		return writeErr // the daemon only saw that we hung up
 	}
-	return e.solveError(err, q.recipe, d.failed())
+	return c.place.solveError(err, q.recipe, d.failed(), e.Logins)
 }
 
 // output hands the tar on to w until it is closed: the session, which runs in
@@ -82,6 +85,9 @@ type output struct {
 	err    error
 	closed bool
 }
+
+// hostNetwork is what a solve must be allowed for steps in the host's network.
+const hostNetwork = "network.host"
 
 var errClosed = errors.New("the install has ended")
 

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"os"
-	"runtime"
+	"path/filepath"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
@@ -13,56 +12,60 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
 
-// systemBuildKit is where a buildkitd listens that nobody configured.
-const systemBuildKit = "/run/buildkit/buildkitd.sock"
-
-// connect gives a builder its plugins and engines.
-func (s *selection) connect(b *builder.Builder) error {
+// connect gives a builder its plugins and engines. What they leave running
+// ends with the function it returns; what they keep on disk is in cacheDir.
+func (s *selection) connect(b *builder.Builder, cacheDir string) (func() error, error) {
 	configured, err := findIndexes(b.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	caBundle, err := findCABundle(b.Config, configured.Certificates)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := direct.NewClient(caBundle, configured.Logins)
 	if err != nil {
-		return &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
+		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}}
 	b.Index = &direct.Index{Client: client}
 	b.Indexes = configured.Indexes
 	b.Direct = &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
-	if address := s.builderAddress(b.Config); address != "" {
-		tls := b.Config.Builder.TLS
-		b.Containers = container{&buildkit.Engine{
-			Address:  address,
-			TLS:      buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
-			CABundle: caBundle,
-			Logins:   configured.Logins,
-			NoCache:  s.noCache,
-		}}
+	address, from := s.builderAddress(b.Config)
+	tls := b.Config.Builder.TLS
+	containers := &buildkit.Engine{
+		Address:      address,
+		AddressFrom:  from,
+		DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
+		TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+		CABundle:     caBundle,
+		Logins:       configured.Logins,
+		HostNetwork:  b.Config.Builder.Network == "host",
+		NoCache:      s.noCache,
 	}
-	return nil
+	b.Containers = container{containers}
+	return containers.Close, nil
 }
 
 // container is the BuildKit engine as the builder wants to see it.
 type container struct{ *buildkit.Engine }
 
-func (c container) Ping(ctx context.Context) error {
-	_, err := c.Engine.Ping(ctx)
-	return err
+func (c container) Ping(ctx context.Context) (string, error) {
+	worker, err := c.Engine.Ping(ctx)
+	return worker.Place, err
 }
 
-// builderAddress is where BuildKit is, or "": the flag wins, then the
-// environment, then the configuration, then the system's own.
-func (s *selection) builderAddress(config *builder.Config) string {
-	address := cmp.Or(s.builder, os.Getenv("BUILDKIT_HOST"), config.Builder.Address)
-	if address == "" && runtime.GOOS == "linux" {
-		if _, err := os.Stat(systemBuildKit); err == nil {
-			return "unix://" + systemBuildKit
-		}
+// builderAddress is where BuildKit is, and who says so: the flag wins, then
+// the environment, then the configuration. Where nobody does, the engine looks
+// for it once it is needed.
+func (s *selection) builderAddress(config *builder.Config) (address, from string) {
+	switch variable := os.Getenv("BUILDKIT_HOST"); {
+	case s.builder != "":
+		return s.builder, "--builder"
+	case variable != "":
+		return variable, "BUILDKIT_HOST"
+	case config.Builder.Address != "":
+		return config.Builder.Address, builder.ConfigName
 	}
-	return address
+	return "", ""
 }

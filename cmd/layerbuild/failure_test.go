@@ -66,6 +66,7 @@ func setupIndex(env *testscript.Env) error {
 	env.Values[indexKey{}] = index
 	env.Vars = append(env.Vars, noRaceSleep)
 	env.Setenv("PIP_INDEX_URL", index.SimpleURL())
+	env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-docker.sock")) // not the machine's own
 	env.Setenv("LAYERBUILD_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	return nil
 }

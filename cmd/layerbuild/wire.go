@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -25,11 +26,12 @@ func (s *selection) newBuilder(config *builder.Config, report func(builder.Event
 		}
 	}
 	b := &builder.Builder{Config: config, Cache: store, Report: report}
-	if err := s.connect(b); err != nil {
+	disconnect, err := s.connect(b, dir)
+	if err != nil {
 		store.Close()
 		return nil, nil, err
 	}
-	return b, store.Close, nil
+	return b, func() error { return errors.Join(disconnect(), store.Close()) }, nil
 }
 
 // cacheDir is the local cache: the environment wins, as it belongs to the

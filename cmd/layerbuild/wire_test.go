@@ -27,16 +27,17 @@ func TestCacheDir(t *testing.T) {
 }
 
 func TestBuilderAddress(t *testing.T) {
-	for _, test := range []struct{ flag, variable, config, want string }{
-		{"tcp://flag.example:1", "tcp://variable.example:1", "tcp://config.example:1", "tcp://flag.example:1"},
-		{"", "tcp://variable.example:1", "tcp://config.example:1", "tcp://variable.example:1"},
-		{"", "", "tcp://config.example:1", "tcp://config.example:1"},
-		{"", "", "", ""},
+	for _, test := range []struct{ flag, variable, config, want, from string }{
+		{"tcp://flag.example:1", "tcp://variable.example:1", "tcp://config.example:1", "tcp://flag.example:1", "--builder"},
+		{"", "tcp://variable.example:1", "tcp://config.example:1", "tcp://variable.example:1", "BUILDKIT_HOST"},
+		{"", "", "tcp://config.example:1", "tcp://config.example:1", "layerbuild.yaml"},
+		{"", "", "", "", ""},
 	} {
 		t.Setenv("BUILDKIT_HOST", test.variable)
 		config := &builder.Config{Builder: builder.BuilderConfig{Address: test.config}}
-		if got := (&selection{builder: test.flag}).builderAddress(config); got != test.want {
-			t.Errorf("%+v: got %s", test, got)
+		got, from := (&selection{builder: test.flag}).builderAddress(config)
+		if got != test.want || from != test.from {
+			t.Errorf("%+v: got %s (%s)", test, got, from)
 		}
 	}
 }

@@ -22,8 +22,7 @@ import (
 //go:embed go.mod go.sum
 var modules embed.FS
 
-// buildPrograms returns the folder that holds buildkitd and buildctl.
-func (tb *testbed) buildPrograms(ctx context.Context) (string, error) {
+func programsKey() (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, "buildkit 1", runtime.Version(), runtime.GOARCH)
 	files := []string{"go.mod", "go.sum"}
@@ -34,7 +33,16 @@ func (tb *testbed) buildPrograms(ctx context.Context) (string, error) {
 		}
 		h.Write(data)
 	}
-	return tb.part("buildkit", hex.EncodeToString(h.Sum(nil)), func(dir string) error {
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// buildPrograms returns the folder that holds buildkitd and buildctl.
+func (tb *testbed) buildPrograms(ctx context.Context) (string, error) {
+	key, err := programsKey()
+	if err != nil {
+		return "", err
+	}
+	return tb.part("buildkit", key, func(dir string) error {
 		src := filepath.Join(dir, "src")
 		if err := os.CopyFS(src, modules); err != nil {
 			return err

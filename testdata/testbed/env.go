@@ -14,11 +14,17 @@ func (tb *testbed) printEnv(w io.Writer) error {
 	if !p.alive() {
 		return errors.New("the testbed is not up: run go -C testdata/testbed run . up")
 	}
+	key, err := programsKey()
+	if err != nil {
+		return err
+	}
 	env := [][2]string{
 		{"LAYERBUILD_TESTBED", "1"},
 		{"BUILDKIT_HOST", "unix://" + tb.socket()},
 		{"LAYERBUILD_TEST_BUILDKIT_TLS_ADDR", "tcp://" + p.Addr},
 		{"LAYERBUILD_TEST_BUILDKIT_TLS_DIR", filepath.Join(tb.state, "tls")},
+		{"LAYERBUILD_TEST_BUILDKIT_PROGRAMS", tb.partDir("buildkit", key)},
+		{"LAYERBUILD_TEST_SERVERS", tb.serversDir()},
 	}
 	if tb.standIns {
 		r := tb.recorded("registry")

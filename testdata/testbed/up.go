@@ -67,6 +67,7 @@ func (tb *testbed) makeParts(ctx context.Context) (programs string, dirs [][]str
 		programs, err = tb.buildPrograms(ctx)
 		return err
 	})
+	g.Go(func() error { return tb.makeServers(ctx) })
 	if tb.standIns {
 		dirs = make([][]string, len(images))
 		for i, im := range images {
