@@ -16,7 +16,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
 export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
 
-.PHONY: build demo test check unit e2e bench soak testbed testbed-down update help
+.PHONY: build demo test deps check unit e2e bench soak testbed testbed-down update help
 
 build: ## the program, bin/layerbuild
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/layerbuild ./cmd/layerbuild
@@ -25,8 +25,16 @@ demo: build ## build the example's layers for real and list what came out
 	cd testdata/examples/data-api && ../../../bin/layerbuild build
 	@ls -l testdata/examples/data-api/.layerbuild/dist
 
-test: check unit e2e ## everything
+test: deps check unit e2e ## everything
 	@echo "make test: all passed"
+
+# What the tests need beside Go and make: gcc for the race detector, zip tools
+# and Python to read our archives with.
+deps:
+	@missing=; \
+	for c in gcc git python3 unzip zip; do command -v $$c >/dev/null || missing="$$missing $$c"; done; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	test -z "$$missing" || { echo "installing$$missing"; apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy $$missing; }
 
 check: ## format, vet, lint, go.mod
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
@@ -59,8 +67,7 @@ testbed-down: ## end what testbed started
 update: ## write the golden files anew
 	$(GO) test ./zipper ./builder/... ./runtimes/... ./cmd/... -update
 
-$(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION):
-	python3 -m venv --help >/dev/null 2>&1 || apt-get install -y python3-venv
+$(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION): | deps
 	rm -rf $(TOOLS)
 	python3 -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install --quiet uv==$(UV_VERSION) packaging==$(PACKAGING_VERSION)
