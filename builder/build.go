@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // Build makes the layers that opts selects and puts them into the output
@@ -23,16 +25,20 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	cache.ClearOutputs(r.output)
 	all, err := r.resolveAll(ctx, true)
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseToCompile(all); err != nil {
+		return nil, err
+	}
 	for _, res := range all {
-		if res.key == "" {
-			return nil, mustCompile(res.id, res.lockFile, res.recipe.Missing())
-		}
 		for _, text := range res.notes {
 			r.note(res.id, text)
+		}
+		for _, text := range res.warnings {
+			r.warn(res.id, text)
 		}
 	}
 
@@ -48,14 +54,14 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 		})
 	}
 	g.Wait()
+	index := filepath.Join(r.output, indexFile)
+	// Even where some failed or the user gave up: it must tell what lies beside
+	// it now.
+	indexErr := r.writeIndex(context.WithoutCancel(ctx), index, indexed)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	index := filepath.Join(r.output, indexFile)
-	if err := r.writeIndex(ctx, index, indexed); err != nil {
+	if err := joinDistinct(append(errs, indexErr)); err != nil {
 		return nil, err
 	}
 	return &Result{Layers: built, Index: index, Elapsed: time.Since(begin)}, nil
@@ -92,19 +98,26 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 		if err == nil {
 			built[member], indexed[member], err = r.deliver(ctx, res, got)
 		}
-		if i == 0 && errors.Is(err, cache.ErrMiss) {
+		if errors.Is(err, cache.ErrMiss) {
 			// The entry was there, but a blob of it was not, or was damaged.
+			// Any member may be the first to need it, where the outputs of
+			// those before were in place.
 			r.warn(res.id, fmt.Sprintf("built again: %v", err))
 			if got, err = r.obtain(ctx, res, true); err == nil {
 				built[member], indexed[member], err = r.deliver(ctx, res, got)
 			}
 		}
 		if err != nil {
-			errs[member] = err
-			r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			errs[member] = attributed(res.id, err)
+			if ctx.Err() == nil { // else it did not fail: the user gave up
+				r.report(Event{Target: res.id, Kind: Failed, Err: err})
+			}
 			break
 		}
 		built[member].Elapsed = time.Since(begin)
+		if r.opts.Timings {
+			built[member].Timings = res.timings
+		}
 		if i > 0 {
 			built[member].SameAs = &leader.id
 		}
@@ -113,6 +126,16 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 	if got != nil {
 		got.close()
 	}
+}
+
+// attributed says whose error it is, unless it would stop any target.
+func attributed(id TargetID, err error) error {
+	var unreachable *runtimes.UnreachableError
+	var input *runtimes.InputError
+	if errors.As(err, &unreachable) || errors.As(err, &input) && input.File == LockName {
+		return err
+	}
+	return fmt.Errorf("%s: %w", id, err)
 }
 
 // obtained is an entry for a key, from the cache or fresh.
@@ -146,13 +169,21 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 			return nil, err
 		}
 	}
-	if err := r.complete(ctx, res, r.project); err != nil {
+	end := timed(&res.timings.Resolve)
+	err = r.complete(ctx, res, r.project)
+	end()
+	if err != nil {
 		return nil, err
 	}
 	if res.key != key.String() {
-		return nil, fmt.Errorf("%s changed during the build; build again", res.lockFile)
+		forgetMemo(ctx, r.Cache, res.memo)
+		return nil, changedDuringBuild(res.lockFile)
 	}
+	patience := time.AfterFunc(time.Second, func() {
+		r.note(res.id, "waiting for another layerbuild, which builds the same layer")
+	})
 	unlock, err := r.Cache.Lock(ctx, key)
+	patience.Stop()
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
@@ -174,6 +205,12 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 	return got, err
 }
 
+// changedDuringBuild says that the files that made a key are not those that
+// are there now.
+func changedDuringBuild(name string) error {
+	return fmt.Errorf("%s changed during the build; build again", name)
+}
+
 func sameArchive(a, b cache.Entry) bool { return a.Blobs[roleArchive] == b.Blobs[roleArchive] }
 
 func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
@@ -193,17 +230,24 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 	return got, nil
 }
 
-// writeIndex brings layers.json up to date, and removes the archives of
-// targets that the configuration no longer has: a deploy tool would go on
-// publishing them.
+// writeIndex brings layers.json up to date with what was delivered, and removes
+// the archives of targets that the configuration no longer has: a deploy tool
+// would go on publishing them.
 func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry) error {
+	delivered := slices.DeleteFunc(indexed, func(e indexEntry) bool { return e.File == "" })
+	if len(delivered) == 0 {
+		return nil
+	}
 	expected := make(map[string]bool)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
+	keep := func(e indexEntry) bool { return expected[e.File] || r.isOthers(ctx, e) }
+	// Two processes that build different layers each keep what the other wrote.
+	defer r.exclusively(ctx, file)()
 	var gone []indexEntry
 	err := updateFile(file, func(old []byte) (data []byte, err error) {
-		data, gone, err = mergeIndex(old, indexed, expected)
+		data, gone, err = mergeIndex(old, delivered, keep)
 		return data, err
 	})
 	if err != nil {

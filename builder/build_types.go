@@ -8,7 +8,7 @@ import (
 
 // Options select what to plan or build, and how.
 type Options struct {
-	Layers   []string        // names; empty: all
+	Layers   []string        // names, or patterns of them; empty: all
 	Runtimes []string        // keep only these runtimes' targets; empty: all
 	Arches   []runtimes.Arch // keep only these architectures' targets; empty: all
 	NoCache  bool            // build even what is cached
@@ -16,6 +16,7 @@ type Options struct {
 	Jobs     int             // workers; 0: one for each processor
 	Output   string          // folder; "": the configuration's
 	Engine   string          // "auto", "buildkit", "direct"; "": the configuration's
+	Timings  bool            // say in the result how long each phase took
 }
 
 // TargetID names a target for people and for events.
@@ -58,11 +59,14 @@ type Plan struct {
 // PlannedTarget is one target of a [Plan].
 type PlannedTarget struct {
 	TargetID
-	LockFile  string           `json:"lockFile"`
+	Plain     bool             `json:"plain,omitempty"` // a folder's files, without packages
+	Files     int              `json:"files,omitempty"` // of a plain layer
+	LockFile  string           `json:"lockFile,omitempty"`
 	Notes     []string         `json:"notes,omitempty"`
+	Warnings  []string         `json:"warnings,omitempty"`
 	Packages  []PlannedPackage `json:"packages"`
 	Prebuilt  bool             `json:"prebuilt"` // nothing must be compiled
-	Engine    string           `json:"engine"`   // "buildkit", "direct", or "" where none can build it
+	Engine    string           `json:"engine"`   // "buildkit", "direct", "none" for a plain layer, or "" where none can build it
 	EngineWhy string           `json:"engineWhy"`
 	Image     string           `json:"image,omitempty"` // for engine buildkit
 	Key       string           `json:"key"`
@@ -103,6 +107,7 @@ type Built struct {
 	Delivered bool          `json:"delivered"`        // false where the output was in place already
 	Engine    string        `json:"engine,omitempty"` // that built it, "" for a hit
 	Elapsed   time.Duration `json:"-"`
+	Timings   *Timings      `json:"timings,omitempty"` // where asked for, in seconds
 }
 
 // UnzippedLimit is the size in bytes that a function's code and all its

@@ -19,6 +19,8 @@ type ContainerEngine interface {
 	// Ping says where the engine is and who named it. It returns a
 	// [*runtimes.UnreachableError] where nobody answers.
 	Ping(ctx context.Context) (place string, err error)
+	// Accepts says why a recipe cannot be installed in a container.
+	Accepts(r runtimes.Recipe) error
 	// ResolveImage returns the index digest, "sha256:…", of an image tag.
 	ResolveImage(ctx context.Context, ref string) (string, error)
 }

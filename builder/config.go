@@ -50,6 +50,8 @@ type Layer struct {
 	Runtimes      []runtimes.Info
 	Architectures []runtimes.Arch
 
+	Plain bool // the files of Path as they are: no lock file, no packages
+
 	LockFile       string    // a file in Path, or "" to find it
 	Groups         []string  // dependency groups
 	Extras         []string  // extras of the project
@@ -150,7 +152,7 @@ func LoadConfig(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseConfig(file, root, data)
+	return parseConfig(file, root, os.DirFS(root), data)
 }
 
 func readConfig(file string) ([]byte, error) {
@@ -235,8 +237,16 @@ func (l *Layer) choose(runtimeNames, arches []string) error {
 	if l.Runtimes, err = ParseRuntimes(runtimeNames); err != nil {
 		return err
 	}
-	l.Architectures, err = ParseArches(arches)
-	return err
+	if l.Architectures, err = ParseArches(arches); err != nil {
+		return err
+	}
+	if err := l.settle(); err != nil {
+		return err
+	}
+	if l.Plain && l.LockFile != "" {
+		return &runtimes.InputError{File: l.LockFile, Problem: "a layer for " + l.Runtimes[0].Name + " is made of a folder, not of a file"}
+	}
+	return nil
 }
 
 // nameOf makes a layer's name of a folder's.

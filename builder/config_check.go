@@ -19,10 +19,6 @@ const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 // indexName is the index of all layers in the output folder, without ".json".
 const indexName = "layers"
 
-// otherLanguages are the languages of Lambda's runtimes beside Python, for a
-// better word than "unknown" until a plugin serves them.
-var otherLanguages = []string{"nodejs", "java", "dotnet", "ruby", "go", "provided"}
-
 // ParseRuntimes finds runtimes by Lambda's identifiers, each once. Its error is
 // a [*runtimes.InputError] that says which there are.
 func ParseRuntimes(names []string) ([]runtimes.Info, error) {
@@ -57,27 +53,27 @@ func ParseArches(names []string) ([]runtimes.Arch, error) {
 
 // lookupRuntime finds a runtime; its error names no file.
 func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {
-	if info, ok := runtimes.Lookup(name); ok {
-		return info, nil
-	}
-	var known []string
-	families := make(map[string]bool)
-	for _, info := range runtimes.Table() {
+	var known, served []string
+	families := make(map[string][]string)
+	for _, info := range runtimes.Known() {
+		if info.Name == name {
+			return info, nil
+		}
 		known = append(known, info.Name)
-		families[info.Family] = true
+		families[info.Family] = append(families[info.Family], info.Name)
+		if hasPlugin(info) {
+			served = append(served, info.Name)
+		}
 	}
-	allowed := "allowed are " + strings.Join(known, ", ")
 	// In a name such as python3.8 only the number differs: that is a wish, and
 	// no slip that a neighbour would mend.
 	family := name
 	if i := strings.IndexFunc(name, func(r rune) bool { return !unicode.IsLetter(r) }); i >= 0 {
 		family = name[:i]
 	}
-	for _, other := range otherLanguages {
-		if family == other && !families[other] {
-			return runtimes.Info{}, &runtimes.InputError{
-				Problem: fmt.Sprintf("runtime %q: layerbuild has no plugin for %s yet", name, other), Hint: allowed}
-		}
+	allowed := "allowed are " + strings.Join(served, ", ")
+	if own := families[family]; own != nil {
+		allowed = "allowed are " + strings.Join(own, ", ")
 	}
 	err := &runtimes.InputError{Problem: fmt.Sprintf("unknown runtime %q", short(name)), Hint: allowed}
 	for _, k := range known {
@@ -86,10 +82,52 @@ func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {
 			return runtimes.Info{}, err
 		}
 	}
-	if !families[family] {
-		err.Hint = hint(name, known)
+	if near := Nearest(name, known); near != "" && families[family] == nil {
+		err.Hint = fmt.Sprintf("did you mean %q? %s", near, allowed)
 	}
 	return runtimes.Info{}, err
+}
+
+// hasPlugin tells whether packages can be installed for a runtime.
+func hasPlugin(info runtimes.Info) bool {
+	_, ok := runtimes.Lookup(info.Name)
+	return ok
+}
+
+// settle decides whether a layer holds plain files, and refuses runtimes for
+// which no packages can be installed. Its error names no file.
+func (l *Layer) settle() *runtimes.InputError {
+	if !slices.ContainsFunc(l.Runtimes, func(r runtimes.Info) bool { return r.Family != "provided" }) {
+		l.Plain = l.Plain || len(l.Runtimes) > 0
+	}
+	if l.Plain {
+		l.Universal = true // the same files for all
+		return nil
+	}
+	for _, r := range l.Runtimes {
+		switch {
+		case !hasPlugin(r) && r.Family == "provided":
+			return &runtimes.InputError{Problem: fmt.Sprintf("runtime %q: no packages can be installed for it", r.Name),
+				Hint: "a layer of own files needs plain: true"}
+		case !hasPlugin(r):
+			return &runtimes.InputError{Problem: fmt.Sprintf("runtime %q: layerbuild has no plugin for %s yet", r.Name, r.Family),
+				Hint: "a layer of own files needs plain: true; packages can be installed for " + strings.Join(servedFamilies(), ", ")}
+		case r.Family != l.Runtimes[0].Family:
+			return &runtimes.InputError{Problem: fmt.Sprintf("runtimes %q and %q cannot share a lock file", l.Runtimes[0].Name, r.Name),
+				Hint: "make a layer for each language; a layer of own files needs plain: true"}
+		}
+	}
+	return nil
+}
+
+func servedFamilies() []string {
+	var all []string
+	for _, info := range runtimes.Table() {
+		if !slices.Contains(all, info.Family) {
+			all = append(all, info.Family)
+		}
+	}
+	return all
 }
 
 // letters reduces a name to its lower-case letters and digits: people write
@@ -174,11 +212,7 @@ func notInName(r rune) bool { return !strings.ContainsRune(nameCharacters, r) }
 // checkFileNames reports layers whose files would overwrite each other, on a
 // file system that does not tell upper from lower case.
 func (d *decoder) checkFileNames(layers []Layer) {
-	type owner struct {
-		name string
-		line int
-	}
-	taken := make(map[string]owner)
+	taken := make(map[string]Layer)
 	for _, l := range layers {
 		for _, name := range l.fileNames() {
 			lower := strings.ToLower(name)
@@ -186,11 +220,16 @@ func (d *decoder) checkFileNames(layers []Layer) {
 				d.addf(l.Line, "choose another name", "the manifest of layer %s would be %s.json, the name of the index of all layers", l.Name, name)
 			}
 			if first, ok := taken[lower]; ok {
+				if first.Line == l.Line { // both of a pattern
+					d.addf(l.Line, "write one out under another name", "layers %s (%s) and %s (%s) would both write %s.zip",
+						first.Name, first.Path, l.Name, l.Path, lower)
+					break
+				}
 				d.addf(l.Line, "choose another name", "layers %s and %s would both write %s.zip, the first on line %d",
-					first.name, l.Name, lower, first.line)
+					first.Name, l.Name, lower, first.Line)
 				break
 			}
-			taken[lower] = owner{l.Name, l.Line}
+			taken[lower] = l
 		}
 	}
 }

@@ -202,8 +202,9 @@ func (d *decoder) merge(line int, n *yaml.Node) []entry {
 
 // field is one row of the table of fields that a type has.
 type field[T any] struct {
-	name string
-	set  func(v value, into *T)
+	name   string
+	schema func() schema // what it takes, for editors
+	set    func(v value, into *T)
 }
 
 // value is what a field was given.

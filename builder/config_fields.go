@@ -2,6 +2,7 @@ package builder
 
 import (
 	"cmp"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,42 +34,43 @@ type configFile struct {
 // The tables of fields. doc/config.md describes each row.
 var (
 	fileFields = []field[configFile]{
-		{"defaults", func(v value, into *configFile) { mapping(v, defaultFields(), &into.defaults) }},
-		{"layers", func(v value, into *configFile) { into.layers = v }},
-		{"output", func(v value, into *configFile) { v.setPath(&into.Output) }},
-		{"cache", func(v value, into *configFile) { v.setPath(&into.Cache) }},
-		{"caBundle", func(v value, into *configFile) { v.setPath(&into.CABundle) }},
-		{"engine", func(v value, into *configFile) { into.Engine = v.engine() }},
-		{"builder", func(v value, into *configFile) { v.builder(&into.Builder) }},
+		{"defaults", defaultsSchema, func(v value, into *configFile) { mapping(v, defaultFields(), &into.defaults) }},
+		{"layers", layersSchema, func(v value, into *configFile) { into.layers = v }},
+		{"output", pathSchema, func(v value, into *configFile) { v.setPath(&into.Output) }},
+		{"cache", pathSchema, func(v value, into *configFile) { v.setPath(&into.Cache) }},
+		{"caBundle", pathSchema, func(v value, into *configFile) { v.setPath(&into.CABundle) }},
+		{"engine", engineSchema, func(v value, into *configFile) { into.Engine = v.engine() }},
+		{"builder", builderSchema, func(v value, into *configFile) { v.builder(&into.Builder) }},
 	}
 
 	layerFields = []field[Layer]{
-		{"path", func(v value, into *Layer) { into.Path = v.projectPath() }},
-		{"runtime", func(v value, into *Layer) { into.Runtimes = v.runtimes() }},
-		{"architectures", func(v value, into *Layer) { into.Architectures = v.architectures() }},
-		{"lockfile", func(v value, into *Layer) { into.LockFile = v.fileName() }},
-		{"groups", func(v value, into *Layer) { into.Groups = v.strs() }},
-		{"extras", func(v value, into *Layer) { into.Extras = v.strs() }},
-		{"exclude", func(v value, into *Layer) { into.Exclude = v.strs() }},
-		{"excludeFiles", func(v value, into *Layer) { into.ExcludeFiles = v.patterns() }},
-		{"include", func(v value, into *Layer) { into.Include = v.includes() }},
-		{"consoleScripts", func(v value, into *Layer) { into.ConsoleScripts = v.boolean() }},
-		{"universal", func(v value, into *Layer) { into.Universal = v.boolean() }},
-		{"description", func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
-		{"licenseInfo", func(v value, into *Layer) { into.LicenseInfo = v.text(maxLicenseInfo) }},
+		{"path", projectPathSchema, func(v value, into *Layer) { into.Path = v.pathOrPattern() }},
+		{"runtime", runtimeSchema, func(v value, into *Layer) { into.Runtimes = v.runtimes() }},
+		{"architectures", architecturesSchema, func(v value, into *Layer) { into.Architectures = v.architectures() }},
+		{"plain", booleanSchema, func(v value, into *Layer) { into.Plain = v.boolean() }},
+		{"lockfile", fileNameSchema, func(v value, into *Layer) { into.LockFile = v.fileName() }},
+		{"groups", listSchema, func(v value, into *Layer) { into.Groups = v.strs() }},
+		{"extras", listSchema, func(v value, into *Layer) { into.Extras = v.strs() }},
+		{"exclude", listSchema, func(v value, into *Layer) { into.Exclude = v.strs() }},
+		{"excludeFiles", patternsSchema, func(v value, into *Layer) { into.ExcludeFiles = v.patterns() }},
+		{"include", includeSchema, func(v value, into *Layer) { into.Include = v.includes() }},
+		{"consoleScripts", booleanSchema, func(v value, into *Layer) { into.ConsoleScripts = v.boolean() }},
+		{"universal", booleanSchema, func(v value, into *Layer) { into.Universal = v.boolean() }},
+		{"description", textSchema(maxDescription), func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
+		{"licenseInfo", textSchema(maxLicenseInfo), func(v value, into *Layer) { into.LicenseInfo = v.text(maxLicenseInfo) }},
 	}
 
 	builderFields = []field[BuilderConfig]{
-		{"address", func(v value, into *BuilderConfig) { into.Address = v.address() }},
-		{"network", func(v value, into *BuilderConfig) { into.Network = v.network() }},
-		{"tls", func(v value, into *BuilderConfig) { v.tls(&into.TLS) }},
+		{"address", addressSchema, func(v value, into *BuilderConfig) { into.Address = v.address() }},
+		{"network", networkSchema, func(v value, into *BuilderConfig) { into.Network = v.network() }},
+		{"tls", tlsSchema, func(v value, into *BuilderConfig) { v.tls(&into.TLS) }},
 	}
 
 	tlsFields = []field[TLSConfig]{
-		{"ca", func(v value, into *TLSConfig) { v.setPath(&into.CA) }},
-		{"cert", func(v value, into *TLSConfig) { v.setPath(&into.Cert) }},
-		{"key", func(v value, into *TLSConfig) { v.setPath(&into.Key) }},
-		{"serverName", func(v value, into *TLSConfig) { into.ServerName, _ = v.str() }},
+		{"ca", pathSchema, func(v value, into *TLSConfig) { v.setPath(&into.CA) }},
+		{"cert", pathSchema, func(v value, into *TLSConfig) { v.setPath(&into.Cert) }},
+		{"key", pathSchema, func(v value, into *TLSConfig) { v.setPath(&into.Key) }},
+		{"serverName", stringSchema, func(v value, into *TLSConfig) { into.ServerName, _ = v.str() }},
 	}
 )
 
@@ -77,8 +79,9 @@ func defaultFields() []field[Layer] {
 	return slices.DeleteFunc(slices.Clone(layerFields), func(f field[Layer]) bool { return f.name == "path" })
 }
 
-// parseConfig reads the configuration in data; root is the project's folder.
-func parseConfig(file, root string, data []byte) (*Config, error) {
+// parseConfig reads the configuration in data; root is the project's folder,
+// project what it holds.
+func parseConfig(file, root string, project fs.FS, data []byte) (*Config, error) {
 	d := &decoder{file: file, root: root, merging: make(map[*yaml.Node]bool)}
 	top := d.document(data)
 	if top == nil {
@@ -93,6 +96,9 @@ func parseConfig(file, root string, data []byte) (*Config, error) {
 		d.addf(top.Line, "for example:\n\n"+ConfigExample, "layers is missing")
 	}
 	if len(d.errs) == 0 { // else a layer may lack what its files' names are made of
+		read.Layers = d.expandPatterns(read.Layers, project)
+	}
+	if len(d.errs) == 0 {
 		d.checkFileNames(read.Layers)
 	}
 	if len(d.errs) > 0 || d.tooMany {
@@ -116,12 +122,15 @@ func (v value) readLayers(defaults Layer) []Layer {
 		layer := defaults
 		layer.Name, layer.Line = e.name, e.line
 		entry := value{v.d, "layer " + short(e.name), e.line, e.node}
-		entry.checkName(e.name)
 		lines := mapping(entry, layerFields, &layer)
+		if !isPattern(layer.Path) { // else the name is a mere label
+			entry.checkName(e.name)
+		}
 		if lines == nil {
 			continue
 		}
 		entry.checkRequired(lines, layer)
+		entry.checkPlain(lines, &layer)
 		layers = append(layers, layer)
 	}
 	return layers
@@ -138,6 +147,23 @@ func (v value) checkRequired(lines map[string]int, l Layer) {
 	}
 	if lines["architectures"] == 0 && l.Architectures == nil {
 		v.addf("in the layer or in defaults: architectures: [x86_64], [arm64] or both", "%s has no architectures", v.name)
+	}
+}
+
+// plainLacks are the fields that mean nothing in a plain layer.
+var plainLacks = []string{"lockfile", "groups", "extras", "exclude", "consoleScripts"}
+
+// checkPlain reports what does not go together with a layer's runtimes.
+func (v value) checkPlain(lines map[string]int, l *Layer) {
+	if err := l.settle(); err != nil {
+		v.line = cmp.Or(lines["runtime"], v.line)
+		v.add(err)
+	}
+	for _, name := range plainLacks {
+		if line := lines[name]; line != 0 && l.Plain {
+			v.d.addf(line, "a plain layer holds the files of its folder and no packages; files are left out by excludeFiles",
+				"%s means nothing in a plain layer", name)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"unicode/utf8"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -36,6 +37,25 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
+// sampleProject holds the folders that the patterns of the tests meet.
+var sampleProject = fstest.MapFS{
+	"services/api/uv.lock":                          {},
+	"services/worker/requirements.txt":              {},
+	"services/worker/node_modules/x/uv.lock":        {},
+	"services/unlocked/pyproject.toml":              {},
+	"services/web/package-lock.json":                {},
+	"services/README.md":                            {},
+	"services/uv.lock":                              {},
+	"services/.venv/requirements.txt":               {},
+	"services/docs/index.html":                      {},
+	"jobs/api/uv.lock":                              {},
+	"jobs/night.ly/uv.lock":                         {},
+	"jobs/Api/uv.lock":                              {},
+	"jobs/custom/locked.txt":                        {},
+	"jobs/" + strings.Repeat("n", 141) + "/uv.lock": {},
+	"jobs/layers/uv.lock":                           {},
+}
+
 // eachConfig runs f for the files of a folder in testdata/config.
 func eachConfig(t *testing.T, folder string, f func(t *testing.T, name string, data []byte, goldenFile string)) {
 	files, err := filepath.Glob(filepath.Join("testdata", "config", folder, "*.yaml"))
@@ -56,7 +76,7 @@ func eachConfig(t *testing.T, folder string, f func(t *testing.T, name string, d
 
 func TestConfigValid(t *testing.T) {
 	eachConfig(t, "valid", func(t *testing.T, name string, data []byte, goldenFile string) {
-		c, err := parseConfig(name, "/project", data)
+		c, err := parseConfig(name, "/project", sampleProject, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +111,7 @@ func shown(c *Config) any {
 
 func TestConfigInvalid(t *testing.T) {
 	eachConfig(t, "invalid", func(t *testing.T, name string, data []byte, goldenFile string) {
-		c, err := parseConfig(name, "/project", data)
+		c, err := parseConfig(name, "/project", sampleProject, data)
 		if err == nil {
 			t.Fatalf("accepted: %+v", c)
 		}
@@ -126,7 +146,7 @@ func inputErrors(t *testing.T, err error) []*runtimes.InputError {
 }
 
 func TestConfigExample(t *testing.T) {
-	c, err := parseConfig("f", "/project", []byte(ConfigExample))
+	c, err := parseConfig("f", "/project", sampleProject, []byte(ConfigExample))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,16 +305,12 @@ func TestConfigDoc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sections := make(map[string]string)
-	for _, s := range strings.Split(string(data), "\n## ")[1:] {
-		title, body, _ := strings.Cut(s, "\n")
-		sections[title] = body
-	}
+	sections := sectionsOf(string(data))
 	for title, fields := range map[string][]string{
-		"The file":     names(fileFields),
-		"A layer":      names(layerFields),
-		"The builder":  names(builderFields),
-		"Builder: tls": names(tlsFields),
+		fileTable:    names(fileFields),
+		layerTable:   names(layerFields),
+		builderTable: names(builderFields),
+		tlsTable:     names(tlsFields),
 	} {
 		for _, name := range fields {
 			if !strings.Contains(sections[title], "\n| `"+name+"` |") {
@@ -307,7 +323,7 @@ func TestConfigDoc(t *testing.T) {
 	}
 	for _, block := range strings.Split(string(data), "```yaml\n")[1:] {
 		text, _, _ := strings.Cut(block, "```")
-		if _, err := parseConfig("doc/config.md", "/project", []byte(text)); err != nil {
+		if _, err := parseConfig("doc/config.md", "/project", sampleProject, []byte(text)); err != nil {
 			t.Errorf("an example is wrong: %v\n%s", err, text)
 		}
 	}
@@ -327,8 +343,9 @@ func FuzzConfig(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	schema := compileSchema(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseConfig("f.yaml", "/project", data)
+		c, err := parseConfig("f.yaml", "/project", sampleProject, data)
 		if err != nil {
 			for _, e := range inputErrors(t, err) {
 				if e.File != "f.yaml" || e.Line < 0 || e.Line > len(data)+1 {
@@ -339,6 +356,9 @@ func FuzzConfig(f *testing.F) {
 		}
 		if len(c.Layers) == 0 {
 			t.Error("no layers")
+		}
+		if err := validate(schema, data); err != nil {
+			t.Errorf("the schema refuses what the decoder accepts: %v", err)
 		}
 		taken := make(map[string]bool)
 		for _, l := range c.Layers {
@@ -371,6 +391,30 @@ func checkLayer(t *testing.T, l Layer) {
 	for _, p := range paths {
 		if !fs.ValidPath(p) {
 			t.Errorf("bad path %q", p)
+		}
+	}
+}
+
+// BenchmarkPatterns: fifty services cost a few milliseconds at most.
+func BenchmarkPatterns(b *testing.B) {
+	root := b.TempDir()
+	for i := range 50 {
+		folder := filepath.Join(root, "services", fmt.Sprint("service-", i))
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "requirements.txt"), nil, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+	file := filepath.Join(root, ConfigName)
+	config := "layers: {all: {path: services/*, runtime: python3.13, architectures: [arm64]}}\n"
+	if err := os.WriteFile(file, []byte(config), 0o666); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if c, err := LoadConfig(file); err != nil || len(c.Layers) != 50 {
+			b.Fatal(err)
 		}
 	}
 }

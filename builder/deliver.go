@@ -19,10 +19,11 @@ import (
 // delivery is what a run remembers of an output that it put in place, so that
 // the next one can leave it untouched.
 type delivery struct {
-	Key      string      `json:"key"`
-	Facts    string      `json:"facts"` // what else decides the manifest
+	SHA256   string      `json:"sha256"` // of the archive, hex
+	Facts    string      `json:"facts"`  // what else decides the manifest
 	Zip      cache.Stamp `json:"zip"`
 	Manifest string      `json:"manifest"` // SHA-256 of its bytes, hex
+	Config   string      `json:"config"`   // absolute path of the configuration it is of, "" without one
 }
 
 const deliveryKind = "delivery/1"
@@ -30,6 +31,7 @@ const deliveryKind = "delivery/1"
 // deliver puts an archive and its manifest into the output folder, unless
 // they are there.
 func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built, indexEntry, error) {
+	defer timed(&res.timings.Deliver)()
 	archive := archiveOf(res.id, got.entry, got.facts, res.zip)
 	built := Built{
 		TargetID: res.id,
@@ -55,23 +57,23 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	}
 	facts, err := json.Marshal(entry)
 	if err != nil {
-		return built, entry, err
+		return built, indexEntry{}, err
 	}
-	before := r.delivered(ctx, res)
-	zipInPlace := before.Key == res.key && stampIs(res.zip, before.Zip)
-	if zipInPlace && before.Facts == string(facts) && fileIs(built.Manifest, before.Manifest) {
+	before := r.delivered(ctx, res.zip)
+	zipInPlace := before.SHA256 == archive.SHA256 && stampIs(res.zip, before.Zip)
+	if zipInPlace && before.Config == r.configFile() && before.Facts == string(facts) && fileIs(built.Manifest, before.Manifest) {
 		return built, entry, nil
 	}
 
-	now := delivery{Key: res.key, Facts: string(facts), Zip: before.Zip}
+	now := delivery{SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip, Config: r.configFile()}
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
-			return built, entry, err
+			return built, indexEntry{}, err
 		}
 	}
 	if now.Manifest, err = r.writeManifest(ctx, res, got); err != nil {
-		return built, entry, err
+		return built, indexEntry{}, err
 	}
 	if data, err := json.Marshal(now); err == nil {
 		// Without this the next run delivers once more.
@@ -80,12 +82,47 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	return built, entry, nil
 }
 
-func (r *run) delivered(ctx context.Context, res *resolved) delivery {
+func (r *run) delivered(ctx context.Context, zip string) delivery {
 	var d delivery
-	if data, err := r.Cache.GetValue(ctx, deliveryKind, res.zip); err == nil {
+	if data, err := r.Cache.GetValue(ctx, deliveryKind, zip); err == nil {
 		_ = json.Unmarshal(data, &d) // a record that cannot be read is no record
 	}
 	return d
+}
+
+// configFile tells one configuration from another; "" is none.
+func (r *run) configFile() string {
+	if r.Config.File == "" {
+		return ""
+	}
+	return filepath.Join(r.Config.Root, filepath.Base(r.Config.File))
+}
+
+// isOthers tells whether an archive is not this configuration's to remove:
+// another one has the same output folder, or there is none, and each command
+// names a layer that the next one does not know.
+func (r *run) isOthers(ctx context.Context, e indexEntry) bool {
+	if r.Config.File == "" {
+		return true
+	}
+	d := r.delivered(ctx, filepath.Join(r.output, filepath.Base(e.File)))
+	return d.SHA256 != "" && d.Config != r.configFile()
+}
+
+// writable makes sure, before anything is built, that there is a place for it.
+func writable(output string) error {
+	err := os.MkdirAll(output, 0o777)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(output, ".layerbuild-*"); err == nil {
+			f.Close()
+			return os.Remove(f.Name())
+		}
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // without the name of a file that nobody knows
+	}
+	return fmt.Errorf("the output folder %s cannot be written: %w", output, err)
 }
 
 // removeStale removes an archive that an earlier run delivered, with its
@@ -93,9 +130,8 @@ func (r *run) delivered(ctx context.Context, res *resolved) delivery {
 func (r *run) removeStale(ctx context.Context, e indexEntry) {
 	zip := filepath.Join(r.output, filepath.Base(e.File))
 	manifest := filepath.Join(r.output, filepath.Base(e.Manifest))
-	var d delivery
-	data, err := r.Cache.GetValue(ctx, deliveryKind, zip)
-	if err != nil || json.Unmarshal(data, &d) != nil || !stampIs(zip, d.Zip) {
+	d := r.delivered(ctx, zip)
+	if !stampIs(zip, d.Zip) {
 		return
 	}
 	if err := os.Remove(zip); err != nil {
@@ -173,4 +209,14 @@ func updateFile(file string, content func(old []byte) ([]byte, error)) error {
 		return err
 	}
 	return cache.WriteFile(file, data)
+}
+
+// exclusively keeps other processes on this cache from changing a file that is
+// read and written as a whole. Where the cache cannot lock, it goes without.
+func (r *run) exclusively(ctx context.Context, file string) (unlock func()) {
+	unlock, err := r.Cache.Lock(ctx, sha256.Sum256([]byte("file\n"+file)))
+	if err != nil {
+		return func() {}
+	}
+	return unlock
 }

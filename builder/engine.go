@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"errors"
-	"net/url"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -27,11 +26,11 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 	case engineDirect:
 		return engineDirect, "asked for", nil
 	case engineBuildKit:
-		if err := credentialsStayOut(recipe); err != nil {
-			return "", "", err
-		}
 		place, err := r.reach()
 		if err != nil {
+			return "", "", err
+		}
+		if err := r.Containers.Accepts(*recipe); err != nil {
 			return "", "", err
 		}
 		if r.opts.Locked && len(recipe.Needs) > 0 {
@@ -39,32 +38,17 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		}
 		return engineBuildKit, "asked for, at " + place, nil
 	}
-	if err := credentialsStayOut(recipe); err != nil {
-		return engineDirect, err.Error(), nil
-	}
 	place, err := r.reach()
 	if err != nil {
 		return engineDirect, err.Error(), nil
 	}
+	if err := r.Containers.Accepts(*recipe); err != nil {
+		return engineDirect, err.Error(), nil
+	}
 	if r.opts.Locked && len(recipe.Needs) > 0 {
-		return engineDirect, LockName + " lacks the image or the tools of a container, and --locked forbids to add them", nil
+		return engineDirect, LockName + " lacks what a container needs, and --locked forbids to add it", nil
 	}
 	return engineBuildKit, "BuildKit answers at " + place, nil
-}
-
-// credentialsStayOut refuses to hand an index's password to a container: it
-// would stay in the daemon's history.
-func credentialsStayOut(recipe *runtimes.Recipe) error {
-	for _, index := range recipe.Indexes {
-		u, err := url.Parse(index)
-		if err != nil || u.User != nil {
-			return &runtimes.InputError{
-				Problem: "the address of a package index holds credentials, which no container is given",
-				Hint:    "use --engine direct",
-			}
-		}
-	}
-	return nil
 }
 
 // reach asks BuildKit, once in a run.
@@ -87,21 +71,59 @@ func (r *run) needsPins(recipe *runtimes.Recipe) error {
 	}
 }
 
-// install follows a resolved target's recipe with the named engine.
-func (r *run) engine(ctx context.Context, res *resolved, name string) (Engine, error) {
-	if name == engineDirect {
-		return r.Direct, nil
+// prepare returns the engine that builds a resolved target, and its name. With
+// engine auto, whatever keeps a container from being used is said, and the
+// direct engine builds.
+func (r *run) prepare(ctx context.Context, res *resolved) (Engine, string, error) {
+	name, why, err := r.chooseEngine(res.recipe)
+	if err != nil {
+		return nil, "", err
 	}
-	if needs := res.recipe.Needs; len(needs) > 0 {
-		if err := r.lock.resolve(ctx, needs, r.Containers, r.Index, r.Indexes); err != nil {
-			return nil, err
+	if name == engineBuildKit {
+		defer timed(&res.timings.Resolve)()
+		err := r.pin(ctx, res.recipe.Needs)
+		if err == nil {
+			return r.Containers, name, r.refresh(ctx, res)
 		}
-		// The plugin writes the container's steps once it knows the pins.
-		recipe, err := r.recipe(ctx, r.project, res.combos[0])
-		if err != nil {
-			return nil, err
+		var digest *runtimes.DigestError
+		if r.opts.Engine != engineAuto || ctx.Err() != nil || errors.As(err, &digest) {
+			return nil, "", err
 		}
-		res.recipe = &recipe
+		why = err.Error()
 	}
-	return r.Containers, nil
+	if r.opts.Engine == engineAuto {
+		text := why + "; the direct engine gives the same bytes"
+		if r.Containers == nil {
+			r.note(TargetID{}, text+" (for containers: --builder)")
+		} else {
+			r.warn(TargetID{}, text) // somebody expects a container
+		}
+	}
+	return r.Direct, engineDirect, nil
+}
+
+// pin writes what a container needs into layerbuild.lock.
+func (r *run) pin(ctx context.Context, needs []runtimes.Need) error {
+	if len(needs) == 0 {
+		return nil
+	}
+	defer r.exclusively(ctx, r.lock.path)()
+	return r.lock.resolve(ctx, needs, r.Containers, r.Index, r.Indexes)
+}
+
+// refresh has the plugin write the container's steps, now that the pins are
+// known.
+func (r *run) refresh(ctx context.Context, res *resolved) error {
+	if res.recipe.Container != nil {
+		return nil
+	}
+	recipe, err := r.recipe(ctx, r.project, res.combos[0])
+	if err != nil {
+		return err
+	}
+	if key, _, err := layoutKey(recipe, res.include); err != nil || key != res.key {
+		return changedDuringBuild(res.lockFile) // since the key was made of it
+	}
+	res.recipe = &recipe
+	return nil
 }

@@ -167,7 +167,7 @@ func TestEditedOutput(t *testing.T) {
 }
 
 // TestSomeFail: one layer's broken wheel does not keep the others from being
-// built, and layers.json is not touched.
+// built, and nothing of it is left.
 func TestSomeFail(t *testing.T) {
 	index := serve(t)
 	p := newProject(t, index, map[string]string{
@@ -187,7 +187,7 @@ func TestSomeFail(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dist, "good.zip")); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"bad.zip", "bad.json", "layers.json"} {
+	for _, name := range []string{"bad.zip", "bad.json"} {
 		if _, err := os.Stat(filepath.Join(dist, name)); err == nil {
 			t.Errorf("%s was written", name)
 		}
@@ -225,5 +225,20 @@ func TestStaleOutputs(t *testing.T) {
 	p.mustBuild()
 	if data, err := os.ReadFile(filepath.Join(filepath.Dir(old.File), "api-python3.11-arm64.zip")); err != nil || string(data) != "edited by hand" {
 		t.Errorf("a file that was edited is %q (%v)", data, err)
+	}
+}
+
+// TestOneCauseOnce: what stops every layer is said once.
+func TestOneCauseOnce(t *testing.T) {
+	index := serve(t)
+	p := newProject(t, index, map[string]string{
+		builder.ConfigName:   "defaults: {runtime: python3.11, architectures: [x86_64]}\nlayers:\n  a: {path: a}\n  b: {path: b}\n",
+		"a/requirements.txt": requirements(index, "core==1.0"),
+		"b/requirements.txt": requirements(index, "core==2.0"),
+	})
+	_, err := p.build(builder.Options{Engine: "buildkit"})
+	var unreachable *runtimes.UnreachableError
+	if !errors.As(err, &unreachable) || err.Error() != unreachable.Error() {
+		t.Errorf("got %v, want one UnreachableError", err)
 	}
 }

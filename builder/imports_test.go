@@ -15,16 +15,21 @@ var mayImport = map[string][]string{
 	"runtimes/python":       {"runtimes", "runtimes/python/pep", "runtimes/python/wheel"},
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
-	"zipper":                {},
-	"cache":                 {"cache/disk"},
-	"cache/disk":            {},
-	"cache/cachetest":       {"cache"},
-	"builder":               {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
-	"builder/tree":          {"runtimes"},
-	"builder/check":         {"runtimes"},
-	"builder/direct":        {"runtimes", "runtimes/python/wheel"},
-	"builder/buildkit":      {"runtimes"},
-	"cmd/layerbuild":        {"builder", "builder/check", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "zipper", "cache"},
+
+	// What pip and uv read beside a project is Python's business, too, but no
+	// plugin's: plugins see the project alone. The command line brings it.
+	"runtimes/python/indexes": {"runtimes"},
+
+	"zipper":           {},
+	"cache":            {"cache/disk"},
+	"cache/disk":       {},
+	"cache/cachetest":  {"cache"},
+	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
+	"builder/tree":     {"runtimes"},
+	"builder/check":    {"runtimes"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
+	"builder/buildkit": {"runtimes"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "runtimes/python/indexes", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -33,7 +38,8 @@ var onlyIn = map[string]string{
 	"github.com/google/osv-scalibr": "builder/direct",
 	"github.com/klauspost/compress": "zipper builder/direct",
 	"github.com/spf13/cobra":        "cmd/layerbuild",
-	"github.com/pelletier/go-toml":  "runtimes/python",
+	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes",
+	"gopkg.in/ini.v1":               "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar": "runtimes builder",
 	"github.com/vbauerster/mpb":     "cmd/layerbuild",
 	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel",

@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,14 +18,22 @@ import (
 // a working tree and no function needs.
 var leftOut = []string{".git", "__pycache__", ".DS_Store"}
 
-// readIncludes reads the files that a layer's include lists. Contents are
-// hashed now and opened again only when the layer is zipped, which holds them
-// against their hash.
-func readIncludes(config *Config, layer Layer) (runtimes.Tree, error) {
+// readIncludes reads the files that a layer's include lists, and those of a
+// plain layer's folder. Contents are hashed now and opened again only when the
+// layer is zipped, which holds them against their hash. Of the paths in own,
+// which are what layerbuild itself writes, nothing is included: a layer would
+// hold the one built before it.
+func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, error) {
 	t := make(runtimes.Tree)
+	if layer.Plain {
+		if err := addFolder(t, config, layer, own); err != nil {
+			return nil, err
+		}
+	}
+	leave := func(name, _ string, _ fs.DirEntry) bool { return slices.Contains(own, name) }
 	for _, include := range layer.Include {
 		source := filepath.Join(config.Root, filepath.FromSlash(include.From))
-		if err := addInclude(t, source, include.To); err != nil {
+		if err := addInclude(t, source, include.To, leave); err != nil {
 			return nil, &runtimes.InputError{
 				File: config.File, Line: layer.Line,
 				Problem: fmt.Sprintf("layer %s: include %s", layer.Name, include.From), Err: err,
@@ -36,27 +43,34 @@ func readIncludes(config *Config, layer Layer) (runtimes.Tree, error) {
 	return t, nil
 }
 
-func addInclude(t runtimes.Tree, source, target string) error {
+// addInclude adds a file, or the files of a folder, but for what leave names;
+// it is told a path and the path from source.
+func addInclude(t runtimes.Tree, source, target string, leave func(name, rel string, d fs.DirEntry) bool) error {
+	// A folder may be named by a link to it; the links in it stay links.
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		if source, err = followed(source); err != nil {
+			return err
+		}
+	}
 	return filepath.WalkDir(source, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
-		}
-		if name != source && slices.Contains(leftOut, d.Name()) {
-			if d.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if d.IsDir() {
-			return nil
 		}
 		rel, err := filepath.Rel(source, name)
 		if err != nil {
 			return err
 		}
-		inLayer := path.Join(target, filepath.ToSlash(rel))
+		rel = filepath.ToSlash(rel)
+		unwanted := slices.Contains(leftOut, d.Name()) || leave(name, rel, d)
+		switch {
+		case d.IsDir() && name != source && unwanted:
+			return filepath.SkipDir
+		case d.IsDir(), name != source && unwanted:
+			return nil
+		}
+		inLayer := path.Join(target, rel)
 		if _, taken := t[inLayer]; taken {
-			return fmt.Errorf("two includes put a file at %s", inLayer)
+			return fmt.Errorf("two files would be put at %s", inLayer)
 		}
 		f, err := includedFile(name)
 		if err != nil {
@@ -65,6 +79,16 @@ func addInclude(t runtimes.Tree, source, target string) error {
 		t[inLayer] = f
 		return nil
 	})
+}
+
+// followed is the folder that a link stands for. Other links on the way to it
+// stay, so that the paths below are those that the rest of the program has.
+func followed(folder string) (string, error) {
+	info, err := os.Lstat(folder)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return folder, err
+	}
+	return filepath.EvalSymlinks(folder)
 }
 
 func includedFile(name string) (runtimes.TreeFile, error) {
@@ -94,21 +118,10 @@ func includedFile(name string) (runtimes.TreeFile, error) {
 		f.Mode = 0o755
 	}
 	sum.Sum(f.SHA256[:0])
-	f.Open = func() (io.ReadCloser, error) { return openUnchanged(name, f.SHA256) }
+	// A file that is edited during the build must not be stored under the old
+	// key: the archive's content is held against the hash once it is written.
+	f.Open = func() (io.ReadCloser, error) { return os.Open(name) }
 	return f, nil
-}
-
-// openUnchanged opens a working-tree file as it was when the key was made: a
-// file edited during the build must not be stored under the old key.
-func openUnchanged(name string, want [sha256.Size]byte) (io.ReadCloser, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	if sha256.Sum256(data) != want {
-		return nil, fmt.Errorf("%s changed during the build", name)
-	}
-	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
 // addTo puts included files into the installed tree.

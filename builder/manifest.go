@@ -113,13 +113,13 @@ const indexFile = "layers.json"
 
 // mergeIndex returns layers.json after a run: what was built now, and, where
 // the run was for some layers only, what the configuration still has of the
-// rest. What it no longer has is gone.
-func mergeIndex(old []byte, built []indexEntry, expected map[string]bool) (data []byte, gone []indexEntry, err error) {
+// rest, or others put there. What it no longer has is gone.
+func mergeIndex(old []byte, built []indexEntry, keep func(indexEntry) bool) (data []byte, gone []indexEntry, err error) {
 	merged := make(map[string]indexEntry)
 	var before indexDocument
 	if json.Unmarshal(old, &before) == nil && before.Format == 1 {
 		for _, e := range before.Layers {
-			if expected[e.File] {
+			if keep(e) {
 				merged[e.File] = e
 			} else {
 				gone = append(gone, e)

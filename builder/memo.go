@@ -61,7 +61,7 @@ func recallMemo(ctx context.Context, c *cache.Cache, key string, project fs.FS) 
 		return memo{}, false
 	}
 	var m memo
-	if err := json.Unmarshal(data, &m); err != nil {
+	if err := json.Unmarshal(data, &m); err != nil || m.Key == "" {
 		return memo{}, false
 	}
 	for name, want := range m.Reads {
@@ -71,6 +71,13 @@ func recallMemo(ctx context.Context, c *cache.Cache, key string, project fs.FS) 
 		}
 	}
 	return m, true
+}
+
+// forgetMemo makes sure that a memo which misled one build misleads no other.
+func forgetMemo(ctx context.Context, c *cache.Cache, key string) {
+	if key != "" {
+		_ = c.PutValue(ctx, memoKind, key, []byte("null"))
+	}
 }
 
 // seen describes a name as a plugin met it: the content of a file, the names
@@ -129,24 +136,42 @@ type recorder struct {
 	project fs.FS
 	mu      sync.Mutex
 	reads   map[string]string
-	failed  bool // something could not be read: not to be remembered
+	failed  bool // something could not be read, or changed: not to be remembered
 }
 
 func newRecorder(project fs.FS) *recorder {
 	return &recorder{project: project, reads: make(map[string]string)}
 }
 
-// note keeps the strongest statement about a name: content over presence.
+// note keeps the strongest statement about a name: content over presence. Two
+// statements that cannot both hold mean that the project changed meanwhile, so
+// that nobody knows which of them the plugin's answer comes from.
 func (r *recorder) note(name, what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if what == "stat:error" {
 		r.failed = true
 	}
-	if old, ok := r.reads[name]; ok && !strings.HasPrefix(old, "stat:") {
-		return
+	old, ok := r.reads[name]
+	if ok && (presence(old) != presence(what) || isContent(old) && isContent(what) && old != what) {
+		r.failed = true
 	}
-	r.reads[name] = what
+	if !ok || !isContent(old) {
+		r.reads[name] = what
+	}
+}
+
+func isContent(what string) bool { return !strings.HasPrefix(what, "stat:") }
+
+// presence reduces what was seen to whether there is something.
+func presence(what string) string {
+	switch kind, _, _ := strings.Cut(what, ":"); kind {
+	case "file":
+		return "stat:file"
+	case "dir":
+		return "stat:folder"
+	}
+	return what
 }
 
 func (r *recorder) ReadFile(name string) ([]byte, error) {

@@ -22,18 +22,17 @@ import (
 
 // build makes the archive of a resolved target and stores it under its key.
 func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
-	name, why, err := r.chooseEngine(res.recipe)
+	if res.layer.Plain {
+		return r.buildPlain(ctx, res, key)
+	}
+	engine, name, err := r.prepare(ctx, res)
 	if err != nil {
+		return nil, err
+	}
+	if err := writable(r.output); err != nil {
 		return nil, err
 	}
 	r.report(Event{Target: res.id, Kind: Started, Text: name})
-	if r.opts.Engine == engineAuto && name == engineDirect {
-		r.note(TargetID{}, why+"; using the direct engine, which gives the same bytes (for containers, start BuildKit and set --builder)")
-	}
-	engine, err := r.engine(ctx, res, name)
-	if err != nil {
-		return nil, err
-	}
 	t, spool, err := r.install(ctx, engine, res)
 	if err != nil {
 		return nil, err
@@ -56,7 +55,9 @@ func (r *run) install(ctx context.Context, engine Engine, res *resolved) (t runt
 	g, gctx := errgroup.WithContext(ctx)
 	var installErr error
 	g.Go(func() error {
-		installErr = engine.Install(gctx, *res.recipe, pw, r.progress(res.id))
+		progress, end := res.timings.timeInstall(r.progress(res.id))
+		installErr = engine.Install(gctx, *res.recipe, pw, progress)
+		end()
 		pw.CloseWithError(installErr)
 		return installErr
 	})
@@ -82,6 +83,7 @@ func (r *run) progress(id TargetID) runtimes.Progress {
 
 // finish turns an installed tree into the layer's and checks it.
 func (r *run) finish(res *resolved, t runtimes.Tree) error {
+	defer timed(&res.timings.Normalise)()
 	plugin, err := r.plugin(res.combos[0].Runtime.Family)
 	if err != nil {
 		return err
@@ -97,7 +99,7 @@ func (r *run) finish(res *resolved, t runtimes.Tree) error {
 		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err}
 	}
 	if err := check.Tree(t, UnzippedLimit); err != nil {
-		return fmt.Errorf("%s: %w", res.id, err)
+		return err
 	}
 	return nil
 }
@@ -109,10 +111,10 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 	if err != nil {
 		return nil, fmt.Errorf("store the archive: %w", err)
 	}
-	info, err := r.zip(ctx, res.id, w, t)
+	info, err := r.zip(ctx, res, w, t)
 	if err != nil {
 		w.Abort()
-		return nil, fmt.Errorf("zip %s: %w", res.id, err)
+		return nil, fmt.Errorf("zip: %w", err)
 	}
 	facts := entryFacts{UnzippedSize: info.Unzipped, Files: len(info.Entries), Packages: len(res.recipe.Packages)}
 	data, err := json.Marshal(facts)
@@ -120,21 +122,27 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 		w.Abort()
 		return nil, err
 	}
+	defer timed(&res.timings.Store)()
 	got := &obtained{facts: facts, input: res.input}
 	got.entry = cache.Entry{Key: key, Data: data, Blobs: map[string]cache.Blob{roleArchive: w.Blob()}}
-	if err := r.commit(ctx, w, got, info); err != nil {
+	if _, err = w.Commit(); err != nil {
+		got.uncommitted = w
+	} else {
+		err = r.enter(ctx, got, info)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
-			w.Abort()
+			got.close()
 			return nil, err
 		}
 		r.warn(res.id, fmt.Sprintf("the cache cannot keep this layer: %v", err))
-		got.uncommitted = w
 	}
 	return got, nil
 }
 
 // zip writes the archive, then reads it back with another inflater.
-func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runtimes.Tree) (zipper.Info, error) {
+func (r *run) zip(ctx context.Context, res *resolved, w *cache.BlobWriter, t runtimes.Tree) (zipper.Info, error) {
+	progress := r.progress(res.id)
 	total := t.Size()
 	entries := make([]zipper.Entry, 0, len(t))
 	for name, f := range t {
@@ -142,9 +150,11 @@ func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runti
 	}
 	opts := zipper.Options{Workers: r.opts.Jobs}
 	opts.Progress = func(done int64) {
-		r.progress(id)(runtimes.Update{Phase: "zip", Done: done, Total: total})
+		progress(runtimes.Update{Phase: "zip", Done: done, Total: total})
 	}
+	end := timed(&res.timings.Zip)
 	info, err := zipper.Write(ctx, w, entries, opts)
+	end()
 	if err != nil {
 		return info, err
 	}
@@ -153,7 +163,8 @@ func (r *run) zip(ctx context.Context, id TargetID, w *cache.BlobWriter, t runti
 			return info, fmt.Errorf("%s changed during the build", e.Name)
 		}
 	}
-	r.progress(id)(runtimes.Update{Phase: "verify"})
+	progress(runtimes.Update{Phase: "verify"})
+	defer timed(&res.timings.Verify)()
 	opts.Progress = nil
 	return info, zipper.Verify(ctx, w, w.Size(), info, opts)
 }
@@ -166,7 +177,8 @@ type listedFile struct {
 	SHA256 string `json:"sha256"` // of the content; of a link, its target
 }
 
-func (r *run) commit(ctx context.Context, w *cache.BlobWriter, got *obtained, info zipper.Info) error {
+// enter stores the entry of an archive that is stored, after its other blobs.
+func (r *run) enter(ctx context.Context, got *obtained, info zipper.Info) error {
 	var list strings.Builder
 	lines := json.NewEncoder(&list)
 	lines.SetEscapeHTML(false)
@@ -184,9 +196,6 @@ func (r *run) commit(ctx context.Context, w *cache.BlobWriter, got *obtained, in
 		return err
 	}
 	if got.entry.Blobs[roleKeyInput], err = r.Cache.PutBlob(ctx, bytes.NewReader(got.input)); err != nil {
-		return err
-	}
-	if _, err := w.Commit(); err != nil {
 		return err
 	}
 	return r.Cache.Store(ctx, got.entry)

@@ -39,7 +39,10 @@ func (b *Builder) Plan(ctx context.Context, opts Options) (*Plan, error) {
 func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 	p := PlannedTarget{
 		TargetID: res.id,
+		Plain:    res.layer.Plain,
 		LockFile: res.lockFile,
+		Warnings: res.warnings,
+		Packages: []PlannedPackage{},
 		Notes:    res.notes,
 		Prebuilt: res.key != "",
 		Key:      res.key,
@@ -52,6 +55,17 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 		p.EngineWhy = "packages must be compiled, which is not built yet: " + packageNames(res.recipe.Missing())
 		return p
 	}
+	r.planEngine(res, &p)
+	p.Hit, p.MissWhy = r.wouldHit(ctx, res.key)
+	return p
+}
+
+func (r *run) planEngine(res *resolved, p *PlannedTarget) {
+	if res.layer.Plain {
+		p.Files = len(res.include)
+		p.Engine, p.EngineWhy = engineNone, "the files are packed as they are"
+		return
+	}
 	name, why, err := r.chooseEngine(res.recipe)
 	p.Engine, p.EngineWhy = name, why
 	if err != nil {
@@ -60,8 +74,6 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 	if name == engineBuildKit {
 		p.Image = imageOf(res.recipe)
 	}
-	p.Hit, p.MissWhy = r.wouldHit(ctx, res.key)
-	return p
 }
 
 func (r *run) wouldHit(ctx context.Context, key string) (hit bool, why string) {

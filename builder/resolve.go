@@ -70,6 +70,9 @@ type resolved struct {
 	lockFile string
 	packages int
 	notes    []string
+	warnings []string
+	timings  *Timings
+	memo     string // the memo's key, where one told all this
 
 	// What a memo leaves out; see run.complete.
 	recipe *runtimes.Recipe
@@ -84,7 +87,12 @@ func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, t := range r.chosen {
 		g.Go(func() error {
-			out[i], errs[i] = r.resolve(ctx, t, memos)
+			var timings Timings
+			end := timed(&timings.Resolve)
+			if out[i], errs[i] = r.resolve(ctx, t, memos); errs[i] == nil {
+				end()
+				out[i].timings = &timings
+			}
 			return nil
 		})
 	}
@@ -96,7 +104,8 @@ func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
 }
 
 // joinDistinct joins errors, each text once: the targets of a layer share
-// their lock file's defects.
+// joinDistinct joins errors, each text once: the targets of a layer share
+// their lock file's defects, and those of a run an engine that is not there.
 func joinDistinct(errs []error) error {
 	var texts []string
 	return errors.Join(slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
@@ -109,11 +118,14 @@ func joinDistinct(errs []error) error {
 }
 
 func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, error) {
-	include, err := readIncludes(r.Config, t.layer)
+	include, err := readIncludes(r.Config, t.layer, r.own())
 	if err != nil {
 		return nil, err
 	}
 	res := &resolved{target: t, include: include}
+	if t.layer.Plain {
+		return res, r.resolvePlain(res)
+	}
 	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include))
 	if err != nil {
 		return nil, err
@@ -121,6 +133,7 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	if memos {
 		if m, ok := recallMemo(ctx, r.Cache, memoKey, r.project); ok {
 			res.key, res.lockFile, res.packages, res.notes = m.Key, m.LockFile, m.Packages, m.Notes
+			res.memo = memoKey
 			return res, nil
 		}
 	}
@@ -136,6 +149,11 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 		}
 	}
 	return res, nil
+}
+
+// own lists the paths that layerbuild writes, wherever they lie.
+func (r *run) own() []string {
+	return []string{r.output, r.Config.Output, r.Cache.Dir(), r.lock.path}
 }
 
 // complete reads the lock file, whatever a memo said, and sets the recipe. A
@@ -155,8 +173,8 @@ func (r *run) complete(ctx context.Context, res *resolved, project fs.FS) error 
 	}
 	res.recipe = &recipe
 	res.lockFile, res.packages, res.notes = recipe.LockFile, len(recipe.Packages), recipe.Notes
-	if len(recipe.Missing()) > 0 {
-		return nil
+	if res.key, res.input = "", nil; len(recipe.Missing()) > 0 {
+		return nil // nor the key that a memo told
 	}
 	res.key, res.input, err = layoutKey(recipe, res.include)
 	return err
@@ -234,52 +252,6 @@ func (r *run) plugin(family string) (runtimes.Runtime, error) {
 	return nil, fmt.Errorf("no plugin for %s", family)
 }
 
-const filesKind = "files/1"
-
-// answer finds the files that a lock file names only by hash: in the cache,
-// or, at the first sight of such a lock, in the package index.
-func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete) (map[string][]runtimes.File, error) {
-	answers := make(map[string][]runtimes.File)
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8) // polite to the index, and enough to hide its latency
-	for _, q := range incomplete.Requests {
-		g.Go(func() error {
-			files, err := r.files(ctx, q)
-			if err != nil {
-				return fmt.Errorf("find the files of %s %s, which %s locks: %w", q.Name, q.Version, incomplete.LockFile, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			answers[q.Key()] = files
-			return nil
-		})
-	}
-	return answers, g.Wait()
-}
-
-func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
-	if data, err := r.Cache.GetValue(ctx, filesKind, q.Key()); err == nil {
-		var files []runtimes.File
-		if json.Unmarshal(data, &files) == nil {
-			return files, nil
-		}
-	}
-	files, err := r.Index.Files(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, nil // perhaps the wrong index was asked: not an answer to keep
-	}
-	if data, err := json.Marshal(files); err == nil {
-		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {
-			r.warn(TargetID{}, fmt.Sprintf("the index's answer cannot be kept: %v", err))
-		}
-	}
-	return files, nil
-}
-
 func (r *run) report(e Event) {
 	if r.Report != nil {
 		r.Report(e)
@@ -288,6 +260,17 @@ func (r *run) report(e Event) {
 
 func (r *run) note(id TargetID, text string) { r.report(Event{Target: id, Kind: Noted, Text: text}) }
 func (r *run) warn(id TargetID, text string) { r.report(Event{Target: id, Kind: Warned, Text: text}) }
+
+// refuseToCompile names all sets that cannot be built without compiling.
+func refuseToCompile(all []*resolved) error {
+	var errs []error
+	for _, res := range all {
+		if res.key == "" {
+			errs = append(errs, mustCompile(res.id, res.lockFile, res.recipe.Missing()))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // mustCompile explains a set that cannot be built without compiling.
 func mustCompile(id TargetID, lockFile string, missing []runtimes.Package) error {

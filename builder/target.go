@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
+
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -76,13 +78,14 @@ func (id TargetID) String() string {
 // choose keeps the targets that opts names.
 func choose(targets []target, opts Options) ([]target, error) {
 	for _, name := range opts.Layers {
-		if !slices.ContainsFunc(targets, func(t target) bool { return t.layer.Name == name }) {
+		if !slices.ContainsFunc(targets, func(t target) bool { return named(t.layer.Name, name) }) {
 			return nil, unknownLayer(name, targets)
 		}
 	}
 	var chosen []target
 	for _, t := range targets {
-		if (len(opts.Layers) == 0 || slices.Contains(opts.Layers, t.layer.Name)) &&
+		asked := func(name string) bool { return named(t.layer.Name, name) }
+		if (len(opts.Layers) == 0 || slices.ContainsFunc(opts.Layers, asked)) &&
 			(len(opts.Runtimes) == 0 || intersects(t.id.Runtimes, opts.Runtimes)) &&
 			(len(opts.Arches) == 0 || slices.ContainsFunc(opts.Arches, func(a runtimes.Arch) bool {
 				return slices.Contains(t.id.Arches, string(a))
@@ -99,6 +102,12 @@ func choose(targets []target, opts Options) ([]target, error) {
 	return chosen, nil
 }
 
+// named tells whether a layer is the one, or one of those, that an argument
+// names.
+func named(layer, argument string) bool {
+	return layer == argument || isPattern(argument) && doublestar.MatchUnvalidated(argument, layer)
+}
+
 func intersects(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
@@ -111,6 +120,9 @@ func unknownLayer(name string, targets []target) error {
 		}
 	}
 	err := &runtimes.InputError{Problem: fmt.Sprintf("there is no layer %q", name)}
+	if isPattern(name) {
+		err.Problem = fmt.Sprintf("no layer's name matches %q", name)
+	}
 	if near := Nearest(name, names); near != "" {
 		err.Hint = "did you mean " + near + "?"
 	} else {

@@ -2,14 +2,11 @@ package cache
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -18,7 +15,7 @@ import (
 // It shares the blob's storage where the file system can (a reflink), else
 // copies and hashes what it copies; it never links, so no edit of the output
 // reaches the cache. As long as StampOf(path) gives the stamp it returned,
-// path holds the blob. The output's mtime lies a few seconds back for that.
+// path holds the blob.
 func (c *Cache) Deliver(ctx context.Context, b Blob, path string) (Stamp, error) {
 	f, before, err := c.openUnverified(ctx, b)
 	if err != nil {
@@ -68,51 +65,6 @@ func (w *BlobWriter) Deliver(ctx context.Context, path string) (Stamp, error) {
 	return out.publish()
 }
 
-// An output is a file that is being written beside its place.
-type output struct {
-	f    *os.File
-	path string
-	done bool
-}
-
-// deadOutput is the age at which an output that was never finished is taken
-// for a dead process's. No delivery takes a fraction of it.
-const deadOutput = time.Hour
-
-func newOutput(path string) (*output, error) {
-	dir, base := filepath.Split(path)
-	if dir != "" {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return nil, err
-		}
-	}
-	prefix := filepath.Join(dir, "."+base+".")
-	clearOutputs(prefix)
-	name := prefix + strings.ToLower(rand.Text()) + ".tmp"
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return nil, err
-	}
-	return &output{f: f, path: path}, nil
-}
-
-// clearOutputs removes what killed processes left beside an output.
-func clearOutputs(prefix string) {
-	dir, base := filepath.Split(prefix)
-	files, err := os.ReadDir(filepath.Clean(dir))
-	if err != nil {
-		return
-	}
-	for _, file := range files {
-		if !strings.HasPrefix(file.Name(), base) || !strings.HasSuffix(file.Name(), ".tmp") {
-			continue
-		}
-		if info, err := file.Info(); err == nil && time.Since(info.ModTime()) > deadOutput {
-			os.Remove(filepath.Join(dir, file.Name()))
-		}
-	}
-}
-
 // errSource is the error of filling an output where reading failed and not
 // writing.
 var errSource = errors.New("cannot be read")
@@ -137,7 +89,7 @@ func (o *output) fill(ctx context.Context, src *os.File) (Blob, error) {
 // publish gives the output its name. It is not synced, as no compiler's is: a
 // file that the power took has another stamp.
 func (o *output) publish() (Stamp, error) {
-	if err := settle(o.f); err != nil {
+	if err := settleNow(o.f); err != nil {
 		return Stamp{}, err
 	}
 	before, err := stampOfFile(o.f)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -107,32 +108,36 @@ func TestDeliverFails(t *testing.T) {
 }
 
 // TestDeadOutput: what a killed process left beside an output goes with the
-// next delivery to it, and nothing else does.
+// next delivery to it or with ClearOutputs, and nothing else does.
 func TestDeadOutput(t *testing.T) {
 	c := openCache(t, t.TempDir())
 	b := putBlob(t, c, []byte("blob"))
 	dir := t.TempDir()
-	long := time.Now().Add(-2 * deadOutput)
-	for name, mtime := range map[string]time.Time{
-		".out.zip.aaaa.tmp":   long,
-		".out.zip.bbbb.tmp":   time.Now(),
-		".other.zip.aaaa.tmp": long,
-		".out.zip.swp":        long,
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, nil, 0o666); err != nil {
+	random := strings.Repeat("a", 26)
+	for _, name := range []string{".out.zip." + random + ".tmp", ".other.zip." + random + ".tmp", ".out.zip.swp", ".out.zip.short.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(path, mtime, mtime); err != nil {
-			t.Fatal(err)
-		}
+	}
+	live, err := newOutput(filepath.Join(dir, "out.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.abort()
+	left := func() string {
+		names, _ := filepath.Glob(filepath.Join(dir, ".*"))
+		return strings.Join(names, " ")
 	}
 	if _, err := c.Deliver(t.Context(), b, filepath.Join(dir, "out.zip")); err != nil {
 		t.Fatal(err)
 	}
-	left, _ := filepath.Glob(filepath.Join(dir, ".*"))
-	if len(left) != 3 {
-		t.Errorf("left: %v", left)
+	if got := left(); strings.Contains(got, ".out.zip."+random) || !strings.Contains(got, ".other.zip."+random) || !strings.Contains(got, live.f.Name()) {
+		t.Errorf("after a delivery there are %s", got)
+	}
+	ClearOutputs(dir)
+	if got := left(); strings.Contains(got, random) || !strings.Contains(got, live.f.Name()) ||
+		!strings.Contains(got, ".swp") || !strings.Contains(got, ".short.tmp") {
+		t.Errorf("after ClearOutputs there are %s", got)
 	}
 }
 

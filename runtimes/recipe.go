@@ -30,6 +30,7 @@ type Recipe struct {
 	LockFile  string     // the lock file that was read, as a path in the project
 	Notes     []string   // what the user should know of the reading
 	Indexes   []string   // package indexes, preferred first; "", or an empty list: the ecosystem's own
+	Mirrored  bool       // Indexes take the place of all that the lock file names: they are asked first
 	Needs     []Need     // pins that Container still lacks
 	Container *Container // nil while Needs is not empty
 }
@@ -94,6 +95,11 @@ type Step struct {
 	// CABundle names the variables that tell the step's tools where the
 	// user's CA bundle is; they are set only where there is one.
 	CABundle []string
+
+	// Netrc names the variables that tell the step's tools where the logins of
+	// package indexes are, in a file of that name; they are set only where
+	// there are any.
+	Netrc []string
 }
 
 // InlineFile is a small file that a step needs.
@@ -107,6 +113,10 @@ type InlineFile struct {
 type CacheMount struct {
 	ID   string
 	Path string // absolute
+
+	// KeepsLogins says that the package manager may write there what it sent
+	// to an index. The folder is then a passing one where the step has logins.
+	KeepsLogins bool
 }
 
 // Pins are what layerbuild.lock holds: what no other lock file says.

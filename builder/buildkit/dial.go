@@ -96,16 +96,18 @@ func (e *Engine) connect(ctx context.Context, p *place) (connection, error) {
 	return connection{c, p}, nil
 }
 
-func checkAddress(address string) error {
+// CheckAddress tells what is wrong with an address, whether or not somebody
+// answers there.
+func CheckAddress(address string) error {
 	if address == "" {
 		return errors.New("no address given")
 	}
 	u, err := url.Parse(address)
 	if err != nil || !slices.Contains(schemes, u.Scheme) { // host:port alone does not parse
-		return fmt.Errorf("it must start with one of %s://", strings.Join(schemes, "://, "))
+		return fmt.Errorf("the address must start with one of %s://", strings.Join(schemes, "://, "))
 	}
 	if u.Host == "" && u.Path == "" && u.Scheme != "docker" && address != ownDaemon {
-		return errors.New("it names no place")
+		return errors.New("the address names no place")
 	}
 	return nil
 }

@@ -49,6 +49,10 @@ type Engine struct {
 	// is in no layer and in no cache key.
 	CABundle string
 
+	// Logins are for package indexes. Steps see those that their recipe needs
+	// as a secret, in netrc form: they are in no graph and in no cache.
+	Logins []runtimes.Login
+
 	// HostNetwork gives the steps the daemon's own network. The daemon must
 	// allow it.
 	HostNetwork bool
@@ -84,6 +88,10 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if err != nil {
 		return err
 	}
+	netrc, err := netrcOf(r, e.Logins)
+	if err != nil {
+		return err
+	}
 	c, err := e.dial(ctx)
 	if err != nil {
 		return err
@@ -98,12 +106,20 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		proxy:    proxyFromEnvironment(),
 		caBundle: bundle != nil,
 		hostNet:  e.HostNetwork,
+		netrc:    netrc != nil,
 		noCache:  e.NoCache,
 	})
 	if err != nil {
 		return err
 	}
-	return e.solve(ctx, c, solveRequest{recipe: r, graph: g, caBundle: bundle, w: w, progress: p})
+	secrets := make(map[string][]byte)
+	if bundle != nil {
+		secrets[caBundleID] = bundle
+	}
+	if netrc != nil {
+		secrets[netrcID] = netrc
+	}
+	return e.solve(ctx, c, solveRequest{recipe: r, graph: g, secrets: secrets, w: w, progress: p})
 }
 
 // maxSecret is BuildKit's own limit of a secret's size.

@@ -17,8 +17,8 @@ import (
 // BuildKit's errors are texts: what failed is told by the vertex, and what
 // happened by what it says.
 
-// solveError says what a failed solve means.
-func (p *place) solveError(err error, r runtimes.Recipe, f failure) error {
+// solveError says what a failed solve at p means.
+func (e *Engine) solveError(p *place, err error, r runtimes.Recipe, f failure) error {
 	switch {
 	case strings.Contains(err.Error(), hostNetwork+" is not allowed"):
 		return &runtimes.InputError{
@@ -30,6 +30,9 @@ func (p *place) solveError(err error, r runtimes.Recipe, f failure) error {
 	case f.step:
 		if mismatch := packageMismatch(f.lines, r.Packages); mismatch != nil {
 			return mismatch
+		}
+		if cause := e.networkCause(f.lines); cause != nil {
+			return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: cause}
 		}
 		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: stepCause(err)}
 	case lostDaemon(err):

@@ -155,7 +155,7 @@ func TestSolveError(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := p.solveError(tt.err, r, tt.failure)
+			got := new(Engine).solveError(p, tt.err, r, tt.failure)
 			if reflect.TypeOf(got) != reflect.TypeOf(tt.want) || got.Error() != tt.want.Error() {
 				t.Errorf("got %T %[1]v\nwant %T %[2]v", got, tt.want)
 			}
@@ -198,7 +198,7 @@ func TestNoAddress(t *testing.T) {
 		"http://builder.example": "must start with one of unix://, tcp://",
 		"builder.example:1234":   "must start with one of unix://, tcp://",
 	} {
-		err := checkAddress(address)
+		err := CheckAddress(address)
 		if want == "" && err == nil {
 			continue
 		}

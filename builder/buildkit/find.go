@@ -75,7 +75,7 @@ func (e *Engine) search(ctx context.Context, addresses []string) (*place, error)
 // open says where address leads to. It dials nothing, but starts a daemon
 // where that is asked for.
 func (e *Engine) open(ctx context.Context, address, why string) (*place, error) {
-	if err := checkAddress(address); err != nil {
+	if err := CheckAddress(address); err != nil {
 		return nil, &runtimes.InputError{
 			Problem: fmt.Sprintf("%q is no address of BuildKit", redact(address)), Err: err,
 			Hint: "for example --builder unix:///run/buildkit/buildkitd.sock, tcp://builder.example:1234 or docker://",

@@ -18,6 +18,9 @@ const (
 
 	caBundleID   = "layerbuild-ca"
 	caBundlePath = "/run/secrets/layerbuild-ca.pem"
+
+	netrcID   = "layerbuild-netrc"
+	netrcPath = "/run/secrets/layerbuild-netrc"
 )
 
 // graph is a container in LLB, with the names of its vertices as the status
@@ -33,6 +36,7 @@ type graphOptions struct {
 	proxy    *llb.ProxyEnv // nil: none
 	caBundle bool          // steps get the secret caBundleID
 	hostNet  bool          // steps share the daemon's own network
+	netrc    bool          // steps that ask for it get the secret netrcID
 	noCache  bool
 }
 
@@ -135,8 +139,15 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 			opts = append(opts, llb.AddEnv(key, caBundlePath))
 		}
 	}
+	loggedIn := o.netrc && len(step.Netrc) > 0
+	if loggedIn {
+		opts = append(opts, llb.AddSecret(netrcPath, llb.SecretID(netrcID), llb.SecretFileOpt(0, 0, 0o400)))
+		for _, key := range step.Netrc {
+			opts = append(opts, llb.AddEnv(key, netrcPath))
+		}
+	}
 	for _, cache := range step.Caches {
-		opts = append(opts, cacheMount(cache, o.noCache))
+		opts = append(opts, cacheMount(cache, o.noCache || loggedIn && cache.KeepsLogins))
 	}
 	if o.hostNet {
 		opts = append(opts, llb.With(llb.Network(llb.NetModeHost)))

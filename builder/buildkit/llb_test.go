@@ -31,8 +31,9 @@ func smallContainer() *runtimes.Container {
 			Args:     []string{"/bin/get", "--to", "/work/tool"},
 			Env:      []string{"HOME=/tmp", "PATH=/bin"},
 			Inputs:   []runtimes.InlineFile{{Path: "/work/tool.txt", Data: []byte("tool==1\n")}},
-			Caches:   []runtimes.CacheMount{{ID: "get", Path: "/cache/get"}},
+			Caches:   []runtimes.CacheMount{{ID: "get", Path: "/cache/get", KeepsLogins: true}},
 			CABundle: []string{"GET_CERT"},
+			Netrc:    []string{"NETRC"},
 		}, {
 			Name: "install 2 packages",
 			Args: []string{"/work/tool/install", "a b"},
@@ -84,6 +85,7 @@ func TestGraphGolden(t *testing.T) {
 		{"plain", func(*graphOptions) {}},
 		{"cabundle", func(o *graphOptions) { o.caBundle = true }},
 		{"hostnet", func(o *graphOptions) { o.hostNet = true }},
+		{"netrc", func(o *graphOptions) { o.netrc = true }},
 		{"nocache", func(o *graphOptions) { o.noCache = true }},
 		{"proxy", func(o *graphOptions) { o.proxy = &llb.ProxyEnv{HTTPSProxy: "http://proxy.example:3128"} }},
 	} {

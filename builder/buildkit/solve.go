@@ -18,7 +18,7 @@ import (
 type solveRequest struct {
 	recipe   runtimes.Recipe
 	graph    *graph
-	caBundle []byte // nil: none
+	secrets  map[string][]byte // by ID
 	w        io.Writer
 	progress runtimes.Progress // may be nil
 }
@@ -45,9 +45,8 @@ func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, ou
 	if e.HostNetwork {
 		opt.AllowedEntitlements = []string{hostNetwork}
 	}
-	if q.caBundle != nil {
-		secrets := secretsprovider.FromMap(map[string][]byte{caBundleID: q.caBundle})
-		opt.Session = []session.Attachable{secrets}
+	if len(q.secrets) > 0 {
+		opt.Session = []session.Attachable{secretsprovider.FromMap(q.secrets)}
 	}
 
 	// Solve blocks unless somebody reads its status to the end, whatever
@@ -73,7 +72,7 @@ func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, ou
 	case writeErr != nil:
 		return writeErr // the daemon only saw that we hung up
 	}
-	return c.place.solveError(err, q.recipe, d.failed())
+	return e.solveError(c.place, err, q.recipe, d.failed())
 }
 
 // output hands the tar on to w until it is closed: the session, which runs in

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -23,17 +24,28 @@ var errStalled = errors.New("the server stopped sending")
 
 // NewClient returns a client for package indexes. It trusts the system's
 // certificates and those in caBundle, a PEM file, if that is not "". Proxies
-// come from the environment.
-func NewClient(caBundle string) (*http.Client, error) {
-	return newClient(caBundle, maxIdle)
+// come from the environment. Each login is sent to its server alone, also
+// where a redirect leads elsewhere.
+func NewClient(caBundle string, logins []runtimes.Login) (*http.Client, error) {
+	return newClient(caBundle, logins, maxIdle)
 }
 
-func newClient(caBundle string, idle time.Duration) (*http.Client, error) {
+func newClient(caBundle string, logins []runtimes.Login, idle time.Duration) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 15 * time.Second
 	t.ResponseHeaderTimeout = 30 * time.Second
 	t.MaxIdleConnsPerHost = 16
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode != http.StatusProxyAuthRequired {
+			return nil
+		}
+		refused := &runtimes.LoginError{Host: "the proxy " + proxy.Host, Status: resp.StatusCode}
+		if proxy.User != nil {
+			refused.From = "the proxy's address"
+		}
+		return refused
+	}
 	if caBundle != "" {
 		roots, err := rootsWith(caBundle)
 		if err != nil {
@@ -41,7 +53,7 @@ func newClient(caBundle string, idle time.Duration) (*http.Client, error) {
 		}
 		t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
-	return &http.Client{Transport: &transport{t, idle}}, nil
+	return &http.Client{Transport: &transport{t, logins, idle}}, nil
 }
 
 func rootsWith(caBundle string) (*x509.CertPool, error) {
@@ -59,21 +71,36 @@ func rootsWith(caBundle string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// transport names the client and watches over the bodies. A limit on the whole
+// transport names the client, logs in and watches over the bodies. A limit on the whole
 // request would not do: a large file may take its time.
 type transport struct {
 	http.RoundTripper
-	idle time.Duration
+	logins []runtimes.Login
+	idle   time.Duration
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	req = req.Clone(ctx)
 	req.Header.Set("User-Agent", "layerbuild")
+	// net/http takes Authorization along to some other hosts after a redirect:
+	// which server gets which login is decided here alone, for each request.
+	req.Header.Del("Authorization")
+	login, known := runtimes.FindLogin(t.logins, req.URL)
+	if known {
+		req.SetBasicAuth(login.User, login.Password)
+	}
 	resp, err := t.RoundTripper.RoundTrip(req)
 	if err != nil {
 		cancel(nil)
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		_, host := runtimes.Server(req.URL)
+		refused := &runtimes.LoginError{Host: host, Status: resp.StatusCode, From: login.From}
+		resp.Body.Close()
+		cancel(nil)
+		return nil, refused
 	}
 	resp.Body = &watched{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, idle: t.idle}
 	return resp, nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/cenkalti/backoff/v5"
@@ -15,33 +16,84 @@ import (
 )
 
 // download brings the package's file: from the address that the lock file
-// knows, else from where an index says that it is.
+// knows, else from where an index says that it is. Where the user configured
+// a mirror, it is the other way round: the machine may reach nothing else, and
+// finding that out takes long.
 func (e *Engine) download(ctx context.Context, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {
+	f := fetcher{client: e.Client, newBackOff: e.newBackOff}
+	if !r.Mirrored || onServerOf(pkg.File.URL, r.Indexes) {
+		return e.fromLock(ctx, f, r, pkg, p)
+	}
+	saved, err := e.fromIndex(ctx, f, r, pkg, p)
+	var lacks *lackingError
+	if pkg.File.URL == "" || !errors.As(err, &lacks) {
+		return saved, err
+	}
+	// The lock file may take a package from elsewhere than an index.
+	f.tries = 1
+	saved, then := e.save(ctx, f, pkg.File, pkg.File.URL, p)
+	if then != nil {
+		return nil, both(err, then)
+	}
+	return saved, nil
+}
+
+// fromLock fetches the file from the lock file's address, or, where that does
+// not have it or is not there, from where an index says that it is.
+func (e *Engine) fromLock(ctx context.Context, f fetcher, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {
 	var first error
 	if pkg.File.URL != "" {
-		f, err := e.save(ctx, pkg.File, authorised(pkg.File.URL, r.Indexes), p)
+		saved, err := e.save(ctx, f, pkg.File, pkg.File.URL, p)
 		if err == nil || !elsewhere(err) {
-			return f, err
+			return saved, err
 		}
 		first = err
 	}
+	saved, err := e.fromIndex(ctx, f, r, pkg, p)
+	if err != nil {
+		return nil, both(first, err)
+	}
+	return saved, nil
+}
+
+// lackingError says that no index has a file.
+type lackingError struct{ name, version, sha256 string }
+
+func (e *lackingError) Error() string {
+	return fmt.Sprintf("no index has a file of %s %s with SHA-256 %s", e.name, e.version, e.sha256)
+}
+
+// fromIndex asks the indexes for the file.
+func (e *Engine) fromIndex(ctx context.Context, f fetcher, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {
 	index := Index{Client: e.Client, newBackOff: e.newBackOff}
 	found, err := index.Files(ctx, runtimes.FileRequest{
 		Ecosystem: "pypi", Name: pkg.Name, Version: pkg.Version,
 		Hashes: []string{pkg.File.SHA256}, Indexes: r.Indexes,
 	})
-	if err == nil && len(found) == 0 {
-		err = &runtimes.NetworkError{URL: pkg.File.Name, Err: fmt.Errorf(
-			"no index has a file of %s %s with SHA-256 %s", pkg.Name, pkg.Version, pkg.File.SHA256)}
-	}
 	if err != nil {
-		return nil, both(first, err)
+		return nil, err
 	}
-	f, err := e.save(ctx, pkg.File, authorised(found[0].URL, r.Indexes), p)
-	if err != nil {
-		return nil, both(first, err)
+	if len(found) == 0 {
+		return nil, &runtimes.NetworkError{URL: pkg.File.Name, Err: &lackingError{pkg.Name, pkg.Version, pkg.File.SHA256}}
 	}
-	return f, nil
+	return e.save(ctx, f, pkg.File, found[0].URL, p)
+}
+
+// onServerOf tells whether an address is on the server of an index.
+func onServerOf(address string, indexes []string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	scheme, host := runtimes.Server(u)
+	return slices.ContainsFunc(indexes, func(index string) bool {
+		x, err := url.Parse(index)
+		if err != nil {
+			return false
+		}
+		s, h := runtimes.Server(x)
+		return s == scheme && h == host
+	})
 }
 
 // both says what failed first and what failed then, where both failed for the
@@ -54,26 +106,8 @@ func both(first, then error) error {
 	return &runtimes.NetworkError{URL: network.URL, Err: fmt.Errorf("%w; then %w", network.Err, then)}
 }
 
-// authorised adds the credentials that an index's address carries to the
-// address of a file on the same server.
-func authorised(rawURL string, indexes []string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.User != nil {
-		return rawURL
-	}
-	for _, index := range indexes {
-		x, err := url.Parse(index)
-		if err == nil && x.User != nil && x.Scheme == u.Scheme && x.Host == u.Host {
-			u.User = x.User
-			return u.String()
-		}
-	}
-	return rawURL
-}
-
 // save fetches a file into the downloads.
-func (e *Engine) save(ctx context.Context, file runtimes.File, rawURL string, p runtimes.Progress) (ReadAtCloser, error) {
-	f := fetcher{e.Client, e.newBackOff}
+func (e *Engine) save(ctx context.Context, f fetcher, file runtimes.File, rawURL string, p runtimes.Progress) (ReadAtCloser, error) {
 	return try(ctx, f, rawURL, func() (ReadAtCloser, error) {
 		var network error
 		saved, err := e.Downloads.Save(ctx, file.SHA256, func(w io.Writer) error {

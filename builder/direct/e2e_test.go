@@ -46,7 +46,7 @@ func TestEqualsUV(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	client, err := NewClient("")
+	client, err := NewClient("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

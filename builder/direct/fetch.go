@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	maxTries      = 5
+	maxTries      = uint(5)
 	maxRetryAfter = 30 * time.Second // a server may ask for more: it gets this
 	maxFile       = 2 << 30          // of a file whose size is not known
 )
@@ -74,6 +75,7 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 type fetcher struct {
 	client     *http.Client
 	newBackOff func() backoff.BackOff
+	tries      uint // 0: maxTries
 }
 
 // try runs op, one attempt to fetch rawURL, until it succeeds, fails for good
@@ -85,7 +87,7 @@ func try[T any](ctx context.Context, f fetcher, rawURL string, op func() (T, err
 		wait = f.newBackOff()
 	}
 	result, err := backoff.Retry(ctx, op,
-		backoff.WithBackOff(wait), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(0))
+		backoff.WithBackOff(wait), backoff.WithMaxTries(cmp.Or(f.tries, maxTries)), backoff.WithMaxElapsedTime(0))
 	if err == nil {
 		return result, nil
 	}
@@ -132,6 +134,10 @@ func (f fetcher) get(ctx context.Context, rawURL string, header http.Header) (*h
 // final marks the errors that no second attempt heals.
 func final(err error) error {
 	var dns *net.DNSError
+	var login *runtimes.LoginError
+	if errors.As(err, &login) {
+		return backoff.Permanent(login)
+	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &certificate) {
 		return backoff.Permanent(err)
@@ -163,13 +169,13 @@ func withoutSecrets(rawURL string) string {
 // elsewhere tells whether the file may be found at another address: this one
 // does not have it, does not give it, or is not there.
 func elsewhere(err error) bool {
+	var login *runtimes.LoginError
+	if errors.As(err, &login) {
+		return login.Status != http.StatusProxyAuthRequired
+	}
 	var status *statusError
 	if errors.As(err, &status) {
-		switch status.code {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
-			return true
-		}
-		return false
+		return status.code == http.StatusNotFound || status.code == http.StatusGone
 	}
 	var dns *net.DNSError
 	var op *net.OpError

@@ -114,7 +114,7 @@ func longWait() backoff.BackOff { return backoff.NewConstantBackOff(time.Hour) }
 // engine is one whose requests time out soon.
 func engine(t *testing.T, idle time.Duration) (*Engine, folder) {
 	t.Helper()
-	client, err := newClient("", idle)
+	client, err := newClient("", nil, idle)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,51 +251,6 @@ func TestDownloadUnreachable(t *testing.T) {
 	}
 }
 
-// TestDownloadAuthorised holds that an index's credentials go to its own
-// server and to no other.
-func TestDownloadAuthorised(t *testing.T) {
-	spec := wheelSpec{name: "pkg", version: "1.0"}
-	data := spec.build(t)
-	open := serve(t, map[string][]http.HandlerFunc{"/f": {func(w http.ResponseWriter, r *http.Request) {
-		if _, _, ok := r.BasicAuth(); ok {
-			t.Error("another server is given the credentials")
-		}
-		w.Write(data)
-	}}})
-	private := func(h http.HandlerFunc) []http.HandlerFunc {
-		return []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
-			if user, password, _ := r.BasicAuth(); user != "me" || password != "secret" {
-				w.WriteHeader(http.StatusUnauthorized)
-				return
-			}
-			h(w, r)
-		}}
-	}
-	closed := serve(t, map[string][]http.HandlerFunc{
-		"/simple/pkg/": private(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, `<a href="/f#sha256=%s">%s</a>`, hexSum(data), spec.fileName())
-		}),
-		"/f": private(content(data)),
-	})
-	index := strings.Replace(closed.URL, "http://", "http://me:secret@", 1) + "/simple"
-	for _, address := range []string{"", closed.URL + "/f", open.URL + "/f"} {
-		e, _ := engine(t, patience)
-		pkg := spec.pkg(data)
-		pkg.File.URL = address
-		r := recipe(pkg)
-		r.Indexes = []string{index}
-		if err := e.Install(t.Context(), r, io.Discard, nil); err != nil {
-			t.Errorf("%q: %v", address, err)
-		}
-	}
-	x := Index{Client: closed.Client()}
-	x.Client.Transport = &transport{x.Client.Transport, patience}
-	files, err := x.Files(t.Context(), runtimes.FileRequest{Ecosystem: "pypi", Name: "pkg", Version: "1.0", Indexes: []string{index}})
-	if err != nil || len(files) != 1 || files[0].URL != closed.URL+"/f" {
-		t.Errorf("files %+v, %v", files, err)
-	}
-}
-
 func TestDownloadCancelled(t *testing.T) {
 	spec := wheelSpec{name: "pkg", version: "1.0"}
 	data := spec.build(t)
@@ -357,8 +312,8 @@ func TestElsewhere(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{&statusError{code: 401}, true},
-		{&statusError{code: 403}, true},
+		{&runtimes.LoginError{Status: 401}, true},
+		{&runtimes.LoginError{Status: 403}, true},
 		{&statusError{code: 404}, true},
 		{&statusError{code: 410}, true},
 		{&statusError{code: 400}, false},

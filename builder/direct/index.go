@@ -103,7 +103,7 @@ func (x *Index) list(ctx context.Context, index, name string) ([]runtimes.File, 
 	if err != nil {
 		return nil, &runtimes.InputError{Problem: "the address of the package index cannot be read"}
 	}
-	f := fetcher{x.Client, x.newBackOff}
+	f := fetcher{client: x.Client, newBackOff: x.newBackOff}
 	files, err := try(ctx, f, address, func() ([]runtimes.File, error) {
 		return f.page(ctx, address)
 	})

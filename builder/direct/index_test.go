@@ -152,7 +152,7 @@ func TestClientCABundle(t *testing.T) {
 	if err := os.WriteFile(bundle, certificate, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	client, err := NewClient(bundle)
+	client, err := NewClient(bundle, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestClientCABundle(t *testing.T) {
 	client.CloseIdleConnections()
 
 	// Without the bundle the certificate is refused, once and for all.
-	if client, err = NewClient(""); err != nil {
+	if client, err = NewClient("", nil); err != nil {
 		t.Fatal(err)
 	}
 	x := Index{Client: client, newBackOff: longWait}
@@ -174,7 +174,7 @@ func TestClientCABundle(t *testing.T) {
 	}
 	for _, name := range []string{filepath.Join(t.TempDir(), "none"), os.Args[0]} {
 		var input *runtimes.InputError
-		if _, err := NewClient(name); !errors.As(err, &input) {
+		if _, err := NewClient(name, nil); !errors.As(err, &input) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

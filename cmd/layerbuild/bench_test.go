@@ -168,17 +168,18 @@ func TestBenchNoOp(t *testing.T) {
 	index.Close() // from here on there is no network
 
 	dist := filepath.Join(work, ".layerbuild/dist")
-	d := medians(t,
-		func() { command(t, work, env, exe, "build") },
-		func() {
-			if err := os.RemoveAll(dist); err != nil {
-				t.Fatal(err)
-			}
-			command(t, work, env, exe, "build")
-		})
+	// One after the other: the first must not pay for writing back the
+	// gigabytes of the second.
+	inPlace := medians(t, func() { command(t, work, env, exe, "build") })[0]
+	deleted := medians(t, func() {
+		if err := os.RemoveAll(dist); err != nil {
+			t.Fatal(err)
+		}
+		command(t, work, env, exe, "build")
+	})[0]
 	fmt.Printf("\n50 layers, distinct 300 KB uv.lock files, 10 distinct archives of 40 MB, all hits:\n")
 	fmt.Printf("  outputs in place %v, outputs deleted %v (2 GB delivered)\n",
-		d[0].Round(time.Millisecond), d[1].Round(time.Millisecond))
+		inPlace.Round(time.Millisecond), deleted.Round(time.Millisecond))
 }
 
 // fiftyLayers writes the project and returns the index that serves it.

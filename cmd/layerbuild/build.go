@@ -8,24 +8,29 @@ import (
 
 func newBuild(ui *ui) *cobra.Command {
 	var sel selection
+	timings := false
 	cmd := &cobra.Command{
 		Use:   "build [LAYER… | PATH]",
 		Short: "Build layers and put them into the output folder",
 		Long: `Build makes the layers of layerbuild.yaml, or those that are named, and puts
 each archive and its manifest into the output folder. What was built before
-from the same locked packages comes from the cache.
+from the same locked packages comes from the cache. LAYER may be a pattern.
 
 Where no layerbuild.yaml is found, PATH is a folder with a lock file, or the
 lock file itself, and --runtime and --arch say what to build it for.`,
-		Example: `  layerbuild build                        every layer, for all its targets
+		Example: `  layerbuild build                       every layer, for all its targets
   layerbuild build api worker --arch arm64
+  layerbuild build 'api-*'               layers by a pattern of their names
   layerbuild build services/api --runtime python3.13 --arch x86_64,arm64
-  layerbuild build --locked --json        in CI`,
+  layerbuild build --locked --json       in CI
+  layerbuild build --no-cache --timings  where the time goes`,
+		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, opts, err := sel.resolve(args)
 			if err != nil {
 				return err
 			}
+			opts.Timings = timings
 			show := newProgress(ui)
 			defer show.close()
 			b, closeBuilder, err := sel.newBuilder(config, show.report)
@@ -38,10 +43,14 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 			if err != nil {
 				return err
 			}
+			if timings {
+				ui.message(timingsTable(result))
+			}
 			return ui.printResult(result, sel.json)
 		},
 	}
 	sel.addFlags(cmd)
+	cmd.Flags().BoolVar(&timings, "timings", false, "print how long each phase of each target took")
 	return cmd
 }
 

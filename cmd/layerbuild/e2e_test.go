@@ -198,7 +198,7 @@ func TestHostileInContainer(t *testing.T) {
 				wantPlainLayer(t, filepath.Join(r.dir, ".layerbuild/dist/svc.zip"))
 				return
 			}
-			if stdout != "" || !strings.Contains(stderr, "error: "+name+"-1.0-py3-none-any.whl: ") || !strings.Contains(stderr, "layerbuild: hint: ") {
+			if stdout != "" || !strings.Contains(stderr, ": "+name+"-1.0-py3-none-any.whl: ") || !strings.Contains(stderr, "layerbuild: hint: ") {
 				t.Errorf("stdout %q, stderr %s", stdout, stderr)
 			}
 			if got := r.outputs(); len(got) > 0 || len(r.temporaries()) > 0 {

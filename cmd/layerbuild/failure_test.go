@@ -51,6 +51,10 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 
 type indexKey struct{}
 
+// noRaceSleep lets a program with the race detector end at once, and not a
+// second after it is done.
+const noRaceSleep = "GORACE=atexit_sleep_ms=0"
+
 // setupIndex starts a script's index and names it to the program, whose cache
 // lies in the script's own folder.
 func setupIndex(env *testscript.Env) error {
@@ -60,6 +64,7 @@ func setupIndex(env *testscript.Env) error {
 	}
 	env.Defer(index.Close)
 	env.Values[indexKey{}] = index
+	env.Vars = append(env.Vars, noRaceSleep)
 	env.Setenv("PIP_INDEX_URL", index.SimpleURL())
 	env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-docker.sock")) // not the machine's own
 	env.Setenv("LAYERBUILD_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
@@ -111,7 +116,7 @@ var hostileWheels = map[string]func() wheelhouse.Wheel{
 		return w
 	},
 	"bomb": func() wheelhouse.Wheel {
-		return wheelhouse.Wheel{Files: map[string]string{"bomb/zeros": strings.Repeat("\x00", 80<<20)}}
+		return wheelhouse.Wheel{Files: map[string]string{"bomb/zeros": strings.Repeat("\x00", 65<<20)}}
 	},
 }
 

@@ -23,6 +23,7 @@ builds nothing.`,
 		Example: `  layerbuild plan
   layerbuild plan api --arch arm64
   layerbuild plan --json`,
+		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, opts, err := sel.resolve(args)
 			if err != nil {
@@ -92,7 +93,11 @@ func verdict(t builder.PlannedTarget) string {
 
 func planRows(t builder.PlannedTarget) [][2]string {
 	packages := fmt.Sprintf("%d, all prebuilt", len(t.Packages))
-	if !t.Prebuilt {
+	files := ""
+	switch {
+	case t.Plain:
+		packages, files = "", fmt.Sprint(t.Files)
+	case !t.Prebuilt:
 		var missing []string
 		for _, p := range t.Packages {
 			if p.Missing != "" {
@@ -113,8 +118,11 @@ func planRows(t builder.PlannedTarget) [][2]string {
 		{"not cached", t.MissWhy},
 		{"output", shortPath(t.Output)},
 	}
+	for _, warning := range t.Warnings {
+		rows = append(rows, [2]string{"warning", warning})
+	}
 	for _, note := range t.Notes {
 		rows = append(rows, [2]string{"note", note})
 	}
-	return append(rows, [2]string{"packages", packages})
+	return append(rows, [2]string{"files", files}, [2]string{"packages", packages})
 }

@@ -136,7 +136,11 @@ func (p *progress) start(name, engine string) {
 	p.tasks = append(p.tasks, t)
 	p.mu.Unlock()
 	if p.live == nil {
-		p.say("%s: building, engine %s", name, engine)
+		if engine == "none" { // a plain layer
+			p.say("%s: packing", name)
+		} else {
+			p.say("%s: building, engine %s", name, engine)
+		}
 		return
 	}
 	line := p.live.add(func() string {

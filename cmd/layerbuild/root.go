@@ -22,9 +22,10 @@ machine. What to build stands in layerbuild.yaml.`,
 		Example: `  layerbuild build
   layerbuild build services/api --runtime python3.13 --arch arm64
   layerbuild plan`,
-		Args:          cobra.ArbitraryArgs, // so that RunE can say what was meant
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Args:              cobra.ArbitraryArgs, // so that RunE can say what was meant
+		ValidArgsFunction: cobra.NoFileCompletions,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if ui.quiet && ui.verbose {
 				return &runtimes.InputError{Problem: "--quiet and --verbose exclude each other"}
@@ -38,11 +39,14 @@ machine. What to build stands in layerbuild.yaml.`,
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.Version = readVersion().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVarP(&ui.quiet, "quiet", "q", false, "print warnings and errors only")
-	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and every cache hit")
+	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and hits")
 	root.AddCommand(newBuild(ui), newPlan(ui), newVersion(ui))
 	root.SetHelpCommand(newHelp())
+	addCompletion(root)
 	return root
 }
 
@@ -52,12 +56,22 @@ func newHelp() *cobra.Command {
 		Use:     "help [COMMAND]",
 		Short:   "Explain a command",
 		Example: "  layerbuild help build",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var all []cobra.Completion
+			for _, c := range cmd.Root().Commands() {
+				if c.IsAvailableCommand() && len(args) == 0 {
+					all = append(all, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return all, nothingElse
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
 				return unknownCommand(cmd.Root(), args[0])
 			}
 			found.InitDefaultHelpFlag()
+			found.InitDefaultVersionFlag()
 			return found.Help()
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -30,17 +31,18 @@ type selection struct {
 func (s *selection) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&s.config, "config", "c", "", "read the configuration from `FILE`, not from the nearest "+builder.ConfigName)
-	f.StringSliceVar(&s.runtimes, "runtime", nil, "only this `RUNTIME`, as python3.13; may be repeated, or a list with commas")
-	f.StringSliceVar(&s.arches, "arch", nil, "only this `ARCH`, x86_64 or arm64; likewise")
-	f.StringVar(&s.output, "output", "", "put the results into `FOLDER`, not into the configuration's")
-	f.StringVar(&s.engine, "engine", "", "`ENGINE` that installs the packages: auto, buildkit or direct; never changes a layer")
-	f.StringVar(&s.builder, "builder", "", "`ADDRESS` of BuildKit, as unix:///run/buildkit/buildkitd.sock or tcp://host:1234")
+	f.StringVarP(&s.config, "config", "c", "", "read `FILE`, not the nearest "+builder.ConfigName)
+	f.StringSliceVar(&s.runtimes, "runtime", nil, "only this `RUNTIME`, as python3.13, or a list: a,b")
+	f.StringSliceVar(&s.arches, "arch", nil, "only this `ARCH`, x86_64 or arm64, or a list")
+	f.StringVar(&s.output, "output", "", "put the results into `FOLDER`")
+	f.StringVar(&s.engine, "engine", "", "by `ENGINE`: auto, buildkit or direct; changes no layer")
+	f.StringVar(&s.builder, "builder", "", "BuildKit's `ADDRESS`: unix:///path or tcp://host:port")
 	f.BoolVar(&s.noCache, "no-cache", false, "build what is cached, too")
 	f.BoolVar(&s.locked, "locked", inCI(), "refuse to write "+builder.LockName+"; implied by CI=true")
 	f.IntVar(&s.jobs, "jobs", 0, "use `N` workers; 0 is one for each processor")
 	f.BoolVar(&s.json, "json", false, "print the result as JSON")
 	f.Lookup("locked").DefValue = "" // no part of the help, which is the same everywhere
+	s.completeFlags(cmd)
 }
 
 // inCI tells whether this runs in continuous integration: CI=true.
@@ -90,6 +92,11 @@ func (s *selection) resolve(args []string) (*builder.Config, builder.Options, er
 func (s *selection) check() error {
 	if s.jobs < 0 {
 		return &runtimes.InputError{Problem: "--jobs is below 0", Hint: "0 is one worker for each processor"}
+	}
+	if s.builder != "" {
+		if err := buildkit.CheckAddress(s.builder); err != nil {
+			return &runtimes.InputError{Problem: "--builder", Err: err, Hint: "for example unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234 or docker://"}
+		}
 	}
 	switch s.engine {
 	case "", "auto", "buildkit", "direct":

@@ -15,7 +15,7 @@ import (
 // The widest that names may be, so that a row fits 100 columns.
 const (
 	maxLayerWidth   = 20
-	maxRuntimeWidth = 12
+	maxRuntimeWidth = 15 // provided.al2023
 	maxArchWidth    = 12
 )
 
@@ -32,14 +32,15 @@ var resultColumns = []struct {
 // writeResult prints the table of what was built.
 func writeResult(w io.Writer, result *builder.Result, colour bool) error {
 	rows := [][]string{nil}
+	var right []bool
 	for _, c := range resultColumns {
-		rows[0] = append(rows[0], c.title)
+		rows[0], right = append(rows[0], c.title), append(right, c.right)
 	}
 	for _, b := range result.Layers {
 		rows = append(rows, resultRow(b))
 	}
 	var out bytes.Buffer
-	for i, line := range align(rows) {
+	for i, line := range align(rows, right) {
 		switch {
 		case !colour:
 		case i == 0:
@@ -80,9 +81,43 @@ func resultRow(b builder.Built) []string {
 	}
 }
 
-// align returns the rows as lines with their columns below each other.
-func align(rows [][]string) []string {
-	widths := make([]int, len(resultColumns))
+// timingsTable shows the phases of each target. The targets run side by side,
+// so their sums are more than the whole run took.
+func timingsTable(result *builder.Result) string {
+	rows := [][]string{{"TIMINGS"}}
+	right := []bool{false}
+	for _, p := range (builder.Timings{}).Phases() {
+		rows[0], right = append(rows[0], strings.ToUpper(p.Name)), append(right, true)
+	}
+	rows[0], right = append(rows[0], "SUM"), append(right, true)
+	for _, b := range result.Layers {
+		row := []string{fmt.Sprintf("%s (%s, %s)", clip(b.Layer, maxLayerWidth),
+			several(b.Runtimes, maxRuntimeWidth, "runtimes"), several(b.Arches, maxArchWidth, "arches"))}
+		var sum time.Duration
+		for _, p := range b.Timings.Phases() {
+			sum += p.Took
+			row = append(row, shortTime(p.Took))
+		}
+		rows = append(rows, append(row, shortTime(sum)))
+	}
+	return strings.Join(align(rows, right), "\n") + "\n"
+}
+
+// shortTime shows the time of a phase, which may be none.
+func shortTime(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "-"
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1fms", d.Seconds()*1000)
+	}
+	return duration(d)
+}
+
+// align returns the rows as lines with their columns below each other; right
+// tells which are aligned to the right.
+func align(rows [][]string, right []bool) []string {
+	widths := make([]int, len(right))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
@@ -96,7 +131,7 @@ func align(rows [][]string) []string {
 			if i > 0 {
 				b.WriteString("  ")
 			}
-			if resultColumns[i].right {
+			if right[i] {
 				b.WriteString(pad + cell)
 			} else {
 				b.WriteString(cell + pad)

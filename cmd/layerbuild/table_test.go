@@ -79,3 +79,14 @@ func TestWritePlan(t *testing.T) {
 	}
 	golden(t, "testdata/plan.golden", out.String())
 }
+
+func TestTimingsTable(t *testing.T) {
+	result := sampleResult(t)
+	ms := time.Millisecond
+	for i := range result.Layers {
+		result.Layers[i].Timings = &builder.Timings{Resolve: 400 * time.Microsecond, Deliver: 12 * ms}
+	}
+	result.Layers[0].Timings = &builder.Timings{Resolve: 1200 * ms, Download: 452 * ms, Install: 1700 * ms,
+		Normalise: 133 * ms, Zip: 125 * time.Second, Verify: 1300 * ms, Store: 44 * ms, Deliver: 86 * ms}
+	golden(t, "testdata/timings.golden", timingsTable(result))
+}

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,7 +74,9 @@ func hint(err error) string {
 		pkg         *runtimes.PackageError
 		network     *runtimes.NetworkError
 		size        *check.SizeError
+		link        *check.LinkError
 		authority   x509.UnknownAuthorityError
+		login       *runtimes.LoginError
 	)
 	switch {
 	case errors.As(err, &input) && input.Hint != "":
@@ -86,12 +89,20 @@ func hint(err error) string {
 		return "the file is the one that was locked, so it is broken or hostile at its source: lock another version"
 	case errors.As(err, &authority):
 		return "behind a TLS proxy, name its certificates with caBundle in layerbuild.yaml or with SSL_CERT_FILE"
+	case errors.As(err, &login) && login.Status == http.StatusProxyAuthRequired:
+		return "the variable HTTPS_PROXY takes them: http://user:password@proxy.example:3128"
+	case errors.As(err, &login) && login.From == "":
+		return "give " + login.Host + " a login: in ~/.netrc, in the index's address in pip.conf, or with UV_INDEX_<NAME>_USERNAME and _PASSWORD"
+	case errors.As(err, &login):
+		return "the password may be wrong or expired, or lack the right to read: renew it in " + login.From
 	case errors.As(err, &network):
 		return "see whether the address is right and can be reached from here"
 	case errors.As(err, &size):
 		return "leave packages out with exclude or excludeFiles, or split the layer"
+	case errors.As(err, &link):
+		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
 	case errors.Is(err, syscall.ENOSPC):
-		return "the disk is full: free some space, or move the cache with LAYERBUILD_CACHE_DIR"
+		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
 	}
 	return ""
 }

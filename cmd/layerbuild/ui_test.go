@@ -48,6 +48,7 @@ func TestEnd(t *testing.T) {
 		{"network", &runtimes.NetworkError{URL: "https://index.example", Err: syscall.ECONNREFUSED}, 1, []string{"hint: see whether the address"}},
 		{"authority", &runtimes.NetworkError{URL: "https://index.example", Err: x509.UnknownAuthorityError{}}, 1, []string{"caBundle", "SSL_CERT_FILE"}},
 		{"size", fmt.Errorf("api: %w", &check.SizeError{Size: 3e8, Limit: 2e8}), 1, []string{"hint: leave packages out"}},
+		{"link", fmt.Errorf("api: %w", &check.LinkError{Path: "python/a", Target: "b", Problem: "is broken"}), 1, []string{"hint: leave it out"}},
 		{"disk", fmt.Errorf("write: %w", syscall.ENOSPC), 1, []string{"hint: the disk is full"}},
 		{"joined", errors.Join(input, errors.Join(digest, errors.New("more"))), 3, []string{
 			"error: uv.lock:3", "hint: restore it\nlayerbuild: error: numpy.whl", "layerbuild: error: more\n"}},

@@ -24,6 +24,8 @@ func newVersion(ui *ui) *cobra.Command {
 		Short:   "Print the version of layerbuild",
 		Example: "  layerbuild version\n  layerbuild version --json",
 		Args:    noArgs,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			info := readVersion()
 			if asJSON {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // newBuilder joins the parts of layerbuild: the one list of plugins, engines
@@ -19,7 +20,10 @@ func (s *selection) newBuilder(config *builder.Config, report func(builder.Event
 	}
 	store, err := cache.Open(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &runtimes.InputError{
+			Problem: "the cache cannot be used", Err: err,
+			Hint: "name another folder with LAYERBUILD_CACHE_DIR, or with cache in " + builder.ConfigName,
+		}
 	}
 	b := &builder.Builder{Config: config, Cache: store, Report: report}
 	disconnect, err := s.connect(b, dir)
@@ -38,7 +42,7 @@ func cacheDir(config *builder.Config) (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", err
+		return "", &runtimes.InputError{Problem: "there is no place for the cache", Err: err, Hint: "name one with LAYERBUILD_CACHE_DIR"}
 	}
 	return filepath.Join(dir, "layerbuild"), nil
 }

@@ -31,9 +31,7 @@ func completeRequirements(project fs.FS, file string, t runtimes.Target) (locked
 		return lockedSet{}, err
 	}
 	set := lockedSet{indexes: indexes, notes: append(notes, excludeNotes(r, t)...)}
-	if len(t.Indexes) > 0 {
-		indexes = t.Indexes
-	}
+	indexes = indexesOf(t, indexes)
 	incomplete := &runtimes.Incomplete{LockFile: file}
 	for _, q := range required {
 		p := lockedPackage{name: q.name, version: q.version, sourceOnly: r.options.fromSource(q.name)}

@@ -31,6 +31,11 @@ const (
 //go:embed install.py
 var installScript []byte
 
+// getUVScript is the driver that brings uv with pip.
+//
+//go:embed get_uv.py
+var getUVScript []byte
+
 // installJob is what installScript is told.
 type installJob struct {
 	UV            string           `json:"uv"`
@@ -87,40 +92,46 @@ func bringUV(t runtimes.Target, r runtimes.Recipe, uv runtimes.Tool) runtimes.St
 	slices.Sort(hashes)
 	requirements := workFolder + "/uv.txt"
 
+	script := workFolder + "/get_uv.py"
 	args := []string{
-		t.Runtime.Interpreter, "-I", "-B", "-m", "pip", "install",
+		t.Runtime.Interpreter, "-I", "-B", script, "install",
 		"--no-deps", "--require-hashes", "--only-binary", ":all:",
 		"--target", uvFolder,
 		"--requirement", requirements,
 		"--progress-bar", "off",
 	}
 	return runtimes.Step{
-		Name:     "get uv " + uv.Version,
-		Args:     append(args, toolIndexOptions(t, r)...),
-		Env:      stepEnv("PIP_CACHE_DIR=" + pipCache),
-		Inputs:   []runtimes.InlineFile{{Path: requirements, Data: []byte(line + strings.Join(hashes, "") + "\n")}},
-		Caches:   []runtimes.CacheMount{{ID: "layerbuild-pip", Path: pipCache}},
+		Name: "get uv " + uv.Version,
+		Args: append(args, toolIndexOptions(t, r)...),
+		Env:  stepEnv("PIP_CACHE_DIR=" + pipCache),
+		Inputs: []runtimes.InlineFile{
+			{Path: script, Data: getUVScript},
+			{Path: requirements, Data: []byte(line + strings.Join(hashes, "") + "\n")},
+		},
+		// Where a server says that its answers vary with the login, pip writes
+		// the login beside the answer.
+		Caches:   []runtimes.CacheMount{{ID: "layerbuild-pip", Path: pipCache, KeepsLogins: true}},
 		CABundle: []string{"PIP_CERT"},
+		Netrc:    []string{"NETRC"},
 	}
 }
 
 // toolIndexOptions says where pip finds uv: where the user said that packages
 // are, else in pip's own index, or in one that the lock file names.
 func toolIndexOptions(t runtimes.Target, r runtimes.Recipe) []string {
+	own := len(t.Indexes) == 0 || slices.Contains(t.Indexes, "")
+	indexes := t.Indexes
+	if own {
+		indexes = r.Indexes // the user's extra ones are among them
+	}
 	var options []string
-	for i, index := range t.Indexes {
+	for _, index := range indexes {
 		option := "--extra-index-url"
-		if i == 0 {
+		if !own && len(options) == 0 {
 			option = "--index-url"
 		}
-		options = append(options, option, index)
-	}
-	if len(t.Indexes) > 0 {
-		return options
-	}
-	for _, index := range r.Indexes {
 		if index != "" { // which is pip's own already
-			options = append(options, "--extra-index-url", index)
+			options = append(options, option, index)
 		}
 	}
 	return options
@@ -155,6 +166,7 @@ func installWheels(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
 		Inputs:   []runtimes.InlineFile{{Path: script, Data: installScript}, {Path: jobFile, Data: data}},
 		Caches:   []runtimes.CacheMount{{ID: "layerbuild-uv", Path: uvCache}},
 		CABundle: []string{"SSL_CERT_FILE"},
+		Netrc:    []string{"NETRC"},
 	}
 }
 

@@ -72,6 +72,9 @@ func golden(t *testing.T, name string, c *runtimes.Container) {
 			if bytes.Equal(in.Data, installScript) {
 				inputs[in.Path] = "install.py"
 			}
+			if bytes.Equal(in.Data, getUVScript) {
+				inputs[in.Path] = "get_uv.py"
+			}
 		}
 		steps = append(steps, step{s, inputs})
 	}
@@ -142,11 +145,39 @@ func TestToolIndexes(t *testing.T) {
 	}{
 		{"none", nil, nil, ""},
 		{"the lock file's", nil, r.Indexes, "--extra-index-url https://mirror.example/simple --extra-index-url https://other.example/simple"},
+		{"the user's extra ones", []string{"", "https://mirror.example/simple"}, r.Indexes, "--extra-index-url https://mirror.example/simple --extra-index-url https://other.example/simple"},
 		{"the user's", []string{"https://a.example", "https://b.example"}, r.Indexes, "--index-url https://a.example --extra-index-url https://b.example"},
 	} {
 		target.Indexes, r.Indexes = tt.target, tt.recipe
 		if got := strings.Join(toolIndexOptions(target, r), " "); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestIndexesOf(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		user, locked []string
+		want         []string
+		mirrored     bool
+	}{
+		{name: "none"},
+		{name: "the lock file's", locked: []string{"https://a.example"}, want: []string{"https://a.example"}},
+		{name: "a mirror", user: []string{"https://m.example"}, locked: []string{"https://a.example"}, want: []string{"https://m.example"}, mirrored: true},
+		{name: "a mirror for a file without indexes", user: []string{"https://m.example"}, want: []string{"https://m.example"}, mirrored: true},
+		{name: "the same", user: []string{"https://b.example/", "https://a.example/"}, locked: []string{"https://a.example"}, want: []string{"https://b.example/", "https://a.example/"}},
+		{name: "extra ones", user: []string{"", "https://b.example", "https://a.example"}, locked: []string{"https://a.example/"}, want: []string{"https://a.example/", "https://b.example"}},
+		{name: "extra ones alone", user: []string{"", "https://b.example"}, want: []string{"", "https://b.example"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			target := runtimes.Target{Indexes: tt.user}
+			if got := indexesOf(target, tt.locked); !slices.Equal(got, tt.want) {
+				t.Errorf("indexes %q, want %q", got, tt.want)
+			}
+			if got := mirrored(target, tt.locked); got != tt.mirrored {
+				t.Errorf("mirrored: %v", got)
+			}
+		})
 	}
 }

@@ -131,13 +131,28 @@ func noLock(project fs.FS, dir, above string) error {
 		problem.Hint = "`uv pip compile --generate-hashes --universal requirements.in -o requirements.txt` makes one"
 	case exists(project, path.Join(dir, "pyproject.toml")):
 		problem.Hint = "`uv lock` makes one from pyproject.toml"
+		if dir == "." {
+			problem.Hint += "; for a member of a workspace, name its folder from the workspace's: layerbuild build PATH"
+		}
+	case exists(project, path.Join(dir, "Pipfile")):
+		problem.Hint = "`pipenv lock && pipenv requirements --hash > requirements.txt` makes one"
+	case exists(project, path.Join(dir, "setup.py")):
+		problem.Hint = "`uv pip compile --generate-hashes --universal setup.py -o requirements.txt` makes one"
 	default:
 		if _, err := fs.Stat(project, dir); err != nil {
 			problem.Problem = fmt.Sprintf("there is no folder %s", dir)
 			problem.Hint = "path is the folder of the lock file, below that of the configuration"
 			break
 		}
-		problem.Hint = "uv.lock (made by `uv lock`) and requirements.txt with hashes can be read"
+		problem.Hint = "uv.lock (made by `uv lock`) and requirements.txt with hashes can be read; a folder of own files is declared by plain: true"
+		for _, language := range []string{"nodejs", "java"} {
+			for _, name := range runtimes.ProjectFiles(language) {
+				if exists(project, path.Join(dir, name)) {
+					problem.Hint = fmt.Sprintf("%s is of %s: is the runtime the right one? %s", name, language, problem.Hint)
+					return problem
+				}
+			}
+		}
 	}
 	return problem
 }

@@ -32,6 +32,10 @@ NOT_IN_INDEX = [
     re.compile(r"Hash mismatch for `([a-z0-9-]+)=="),
 ]
 
+# How uv says that an index refused to answer: what it has is not known then,
+# and no other address is to be tried.
+REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
+
 
 def main(path):
     with open(path, encoding="utf-8") as f:
@@ -55,6 +59,8 @@ def install(job, packages, by_url, *options):
         status, output = run_uv(job, packages, by_url, options)
         if status == 0:
             return
+        if REFUSED.search(output):
+            sys.exit(1)
         lacking = {m.group(1) for pattern in NOT_IN_INDEX for m in pattern.finditer(output)}
         found = {p["name"] for p in packages if p["name"] in lacking and p["url"]} - by_url
         if not found:

@@ -4,8 +4,10 @@ package python
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -235,5 +237,21 @@ func TestInstallRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInstallRefused holds that an index that refuses an answer is not passed
+// over, and that its refusal is what uv says last.
+func TestInstallRefused(t *testing.T) {
+	w := full(t)
+	files := httptest.NewServer(wheelIndex(nil, []testWheel{w}))
+	defer files.Close()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		index := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) }))
+		defer index.Close()
+		_, output, err := runInstall(t, []string{index.URL + "/simple"}, []runtimes.Package{w.pkg(files.URL)})
+		if err == nil || !strings.Contains(output, fmt.Sprint(status, " ", http.StatusText(status))) {
+			t.Errorf("%d: %v", status, err)
+		}
 	}
 }

@@ -65,10 +65,8 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		ExcludeFiles:   t.ExcludeFiles,
 		LockFile:       found.file,
 		Notes:          slices.Concat(found.notes, set.notes),
-		Indexes:        t.Indexes,
-	}
-	if len(r.Indexes) == 0 {
-		r.Indexes = set.indexes
+		Indexes:        indexesOf(t, set.indexes),
+		Mirrored:       mirrored(t, set.indexes),
 	}
 	if t.ConsoleScripts {
 		r.Interpreter = t.Runtime.Interpreter
@@ -78,6 +76,42 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	}
 	r.Needs, r.Container = container(t, r)
 	return r, nil
+}
+
+// indexesOf are the indexes to ask, of those that the user configured and those
+// that the lock file names. Where the user configured extra ones only, the
+// ecosystem's own, "", is among them: they come to the lock file's.
+func indexesOf(t runtimes.Target, locked []string) []string {
+	if len(t.Indexes) == 0 {
+		return locked
+	}
+	if len(locked) == 0 || !slices.Contains(t.Indexes, "") {
+		return t.Indexes
+	}
+	all := slices.Clone(locked)
+	for _, index := range t.Indexes {
+		if index != "" && !containsIndex(all, index) {
+			all = append(all, index)
+		}
+	}
+	return all
+}
+
+// mirrored tells whether the user's indexes take the place of the lock file's.
+// They do not where the lock file was made with them.
+func mirrored(t runtimes.Target, locked []string) bool {
+	if len(t.Indexes) == 0 || slices.Contains(t.Indexes, "") {
+		return false
+	}
+	return len(locked) == 0 || slices.ContainsFunc(locked, func(index string) bool {
+		return !containsIndex(t.Indexes, index)
+	})
+}
+
+func containsIndex(indexes []string, index string) bool {
+	return slices.ContainsFunc(indexes, func(other string) bool {
+		return strings.TrimSuffix(other, "/") == strings.TrimSuffix(index, "/")
+	})
 }
 
 // prefixOf is where packages go below /opt. The first of the two is searched by

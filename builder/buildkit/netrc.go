@@ -1,0 +1,90 @@
+package buildkit
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// Accepts says why r cannot be installed in a container, as far as that is
+// known without asking the daemon: a login may be one that no netrc can hold.
+func (e *Engine) Accepts(r runtimes.Recipe) error {
+	_, err := netrcOf(r, e.Logins)
+	return err
+}
+
+// netrcOf writes the logins for the servers that r's steps ask as a netrc, the
+// form that pip and uv both read. It is nil where none is needed.
+//
+// A netrc knows no ports and no schemes. So that a login reaches its own
+// server alone, a host must have one login for all that r takes from it.
+func netrcOf(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
+	type server struct {
+		login runtimes.Login
+		known bool
+	}
+	hosts := make(map[string]server)
+	var order []string
+	see := func(address string) error {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" {
+			return nil // whoever asks there says what is wrong
+		}
+		var s server
+		s.login, s.known = runtimes.FindLogin(logins, u)
+		host := strings.ToLower(u.Hostname())
+		first, again := hosts[host]
+		if !again {
+			hosts[host] = s
+			order = append(order, host)
+			return nil
+		}
+		if first.known != s.known || first.login.User != s.login.User || first.login.Password != s.login.Password {
+			return &runtimes.InputError{
+				Problem: fmt.Sprintf("%s has several servers, by ports or schemes, with several logins; a container can be given one", host),
+				Hint:    "use --engine direct",
+			}
+		}
+		return nil
+	}
+	for _, index := range r.Indexes {
+		if err := see(index); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range r.Packages {
+		if err := see(p.File.URL); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(order)
+	var b strings.Builder
+	for _, host := range order {
+		s := hosts[host]
+		if !s.known {
+			continue
+		}
+		if !netrcWord(s.login.User) || !netrcWord(s.login.Password) {
+			return nil, &runtimes.InputError{
+				Problem: fmt.Sprintf("the user or password that %s has for %s cannot be given to a container", s.login.From, host),
+				Hint:    "it may hold neither spaces, quotes, backslashes nor letters beyond ASCII, and none may be empty; or use --engine direct",
+			}
+		}
+		fmt.Fprintf(&b, "machine %s\nlogin %s\npassword %s\n", host, s.login.User, s.login.Password)
+	}
+	if b.Len() == 0 {
+		return nil, nil
+	}
+	return []byte(b.String()), nil
+}
+
+// netrcWord tells whether every reader of netrc files takes s for the same
+// word: they differ in how quotes and backslashes are read.
+func netrcWord(s string) bool {
+	return s != "" && s[0] != '#' && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"'\\", r)
+	})
+}

@@ -1,0 +1,85 @@
+package buildkit
+
+import (
+	"crypto/x509"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+func TestNetrc(t *testing.T) {
+	logins := []runtimes.Login{
+		{Scheme: "https", Host: "a.example", User: "me", Password: "p;w:#1"},
+		{Scheme: "https", Host: "b.example:8443", User: "you", Password: "pw"},
+		{Scheme: "https", Host: "unused.example", User: "x", Password: "y"},
+		{Scheme: "https", Host: "spaced.example", User: "x", Password: "a b"},
+		{Scheme: "https", Host: "token.example", User: "token"},
+	}
+	for _, test := range []struct {
+		name    string
+		indexes []string
+		files   []string
+		want    string
+		err     string
+	}{
+		{name: "none"},
+		{name: "unknown servers", indexes: []string{"", "https://z.example/simple"}, files: []string{"https://f.example/f.whl", ""}},
+		{name: "two", indexes: []string{"https://b.example:8443/simple", "https://A.example/simple"}, files: []string{"https://a.example:443/f.whl"},
+			want: "machine a.example\nlogin me\npassword p;w:#1\nmachine b.example\nlogin you\npassword pw\n"},
+		{name: "another port", indexes: []string{"https://a.example/simple"}, files: []string{"https://a.example:1/f.whl"}, err: "a.example has several servers"},
+		{name: "another scheme", files: []string{"http://a.example/f.whl", "https://a.example/f.whl"}, err: "a.example has several servers"},
+		{name: "a space", indexes: []string{"https://spaced.example/"}, err: "cannot be given to a container"},
+		{name: "no password", indexes: []string{"https://token.example/"}, err: "cannot be given to a container"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := runtimes.Recipe{Indexes: test.indexes}
+			for _, f := range test.files {
+				r.Packages = append(r.Packages, runtimes.Package{File: runtimes.File{URL: f}})
+			}
+			got, err := netrcOf(r, logins)
+			var input *runtimes.InputError
+			if errors.As(err, &input) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
+				t.Fatalf("got %v", err)
+			}
+			if string(got) != test.want || (got == nil) != (test.want == "") {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestNetworkCause reads what uv 0.13.9 and pip 23 to 26 printed.
+func TestNetworkCause(t *testing.T) {
+	e := &Engine{Logins: []runtimes.Login{{Scheme: "https", Host: "a.example", User: "me", Password: "pw", From: "pip.conf"}}}
+	for _, test := range []struct{ name, lines, want string }{
+		{"another failure", "Fetching https://a.example/simple/\nerror: no space left", ""},
+		{"uv, refused", "  cause: Because demo was not found\n\nhint: An index URL (https://a.example/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)",
+			"a.example refuses the user or password (401 Unauthorized) that pip.conf has for it"},
+		{"uv, a file", "  cause: HTTP status client error (403 Forbidden) for url (https://f.example:8443/demo.whl)",
+			"f.example:8443 forbids it (403 Forbidden), and no user and password are known for it"},
+		{"uv, untrusted", "error: Failed to fetch: `https://b.example/simple/demo/`\n  Caused by: invalid peer certificate: UnknownIssuer",
+			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
+		{"a proxy", "  cause: tunnel error: proxy authorization required", "the proxy wants a user and a password (407 Proxy Authentication Required), and none is known for it"},
+		{"pip, refused", "ERROR: No matching distribution found for uv==0.13.9\nCould not fetch URL https://b.example/simple/uv/: 401 Client Error: Unauthorized for url: https://b.example/simple/uv/ - skipping",
+			"b.example wants a user and a password (401 Unauthorized), and none is known for it"},
+		{"pip, untrusted", "Could not fetch URL https://b.example/simple/uv/: There was a problem confirming the ssl certificate: [SSL: CERTIFICATE_VERIFY_FAILED] - skipping",
+			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := e.networkCause(strings.Split(test.lines, "\n"))
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			var authority x509.UnknownAuthorityError
+			if strings.Contains(test.want, "not trusted") != errors.As(err, &authority) {
+				t.Error("the hint about certificates would not be found")
+			}
+		})
+	}
+}

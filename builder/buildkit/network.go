@@ -1,0 +1,53 @@
+package buildkit
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// How uv and pip tell that an index wants another login, that its certificate
+// is not trusted, and that a proxy wants a login.
+var (
+	lineURL       = regexp.MustCompile("https?://[^\\s()`'\"<>]+")
+	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)`)
+	lineUntrusted = regexp.MustCompile(`invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed`)
+	lineProxy     = regexp.MustCompile(`407 Proxy Authentication Required|proxy authorization required`)
+)
+
+// networkCause finds in the last lines of a failed step why an index gave
+// nothing. It returns nil where they do not tell.
+func (e *Engine) networkCause(lines []string) error {
+	address := ""
+	for _, line := range lines {
+		if m := lineURL.FindString(line); m != "" {
+			address = m
+		}
+		u, err := url.Parse(strings.TrimRight(address, ".,:;"))
+		if err != nil {
+			continue
+		}
+		_, host := runtimes.Server(u)
+		switch status := lineStatus.FindString(line); {
+		case lineUntrusted.MatchString(line):
+			return fmt.Errorf("the certificate of %s is not trusted: %w", host, x509.UnknownAuthorityError{})
+		case lineProxy.MatchString(line):
+			return &runtimes.LoginError{Host: "the proxy", Status: http.StatusProxyAuthRequired}
+		case status != "":
+			refused := &runtimes.LoginError{Host: host, Status: http.StatusUnauthorized}
+			if strings.HasPrefix(status, "403") {
+				refused.Status = http.StatusForbidden
+			}
+			if login, ok := runtimes.FindLogin(e.Logins, u); ok {
+				refused.From = login.From
+			}
+			return refused
+		}
+	}
+	return nil
+}

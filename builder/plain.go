@@ -1,0 +1,145 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// A plain layer holds the files of a folder as they are: own code, scripts, a
+// custom runtime, what another tool laid out. Its files take the way of
+// included ones, so that it needs no recipe of a plugin and no engine; its key
+// is a layout key without packages.
+
+// engineNone stands where a layer needs no engine.
+const engineNone = "none"
+
+// plainLayout is the version of the rules by which plain layers are packed.
+const plainLayout = "plain/1"
+
+// addFolder adds a plain layer's own files.
+func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error {
+	defect := func(problem string, err error) error {
+		return &runtimes.InputError{File: config.File, Line: layer.Line, Problem: "layer " + layer.Name + ": " + problem, Err: err}
+	}
+	folder := filepath.Join(config.Root, filepath.FromSlash(layer.Path))
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return defect("there is no folder "+layer.Path, nil)
+	case err != nil:
+		return defect("path", err)
+	case !info.IsDir():
+		return defect("path is not a folder: "+layer.Path, nil)
+	}
+	own = append(own, filepath.Join(config.Root, ConfigName))
+	excluded := runtimes.Recipe{ExcludeFiles: layer.ExcludeFiles}
+	leave := func(name, rel string, d fs.DirEntry) bool {
+		return slices.Contains(own, name) || !d.IsDir() && excluded.Excluded(rel)
+	}
+	if err := addInclude(t, folder, "", leave); err != nil {
+		return defect("path", err)
+	}
+	if len(t) == 0 && len(layer.Include) == 0 {
+		return defect(layer.Path+" holds no files that go into the layer", nil)
+	}
+	return nil
+}
+
+// resolvePlain sets the key of a plain target, whose files are read.
+func (r *run) resolvePlain(res *resolved) (err error) {
+	res.recipe = &runtimes.Recipe{Layout: plainLayout, Target: res.combos[0]}
+	res.warnings = layoutWarnings(res.include, res.layer.Runtimes)
+	res.key, res.input, err = layoutKey(*res.recipe, res.include)
+	return err
+}
+
+// buildPlain makes the archive of a plain target.
+func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
+	r.report(Event{Target: res.id, Kind: Started, Text: engineNone})
+	if err := check.Tree(res.include, UnzippedLimit); err != nil {
+		return nil, fmt.Errorf("%s: %w", res.id, err)
+	}
+	got, err := r.store(ctx, res, key, res.include)
+	if err != nil {
+		return nil, err
+	}
+	got.engine = engineNone
+	return got, nil
+}
+
+// places says where in a layer the functions of a language find what, below
+// /opt (AWS Lambda, "Packaging your layer content").
+var places = map[string]struct {
+	folders []string
+	advice  string
+}{
+	"python":   {[]string{"python/"}, "Python modules belong in python/"},
+	"nodejs":   {[]string{"nodejs/"}, "Node modules belong in nodejs/node_modules/"},
+	"java":     {[]string{"java/lib/"}, "jars belong in java/lib/"},
+	"ruby":     {[]string{"ruby/lib/", "ruby/gems/"}, "Ruby code belongs in ruby/lib/"},
+	"dotnet":   {[]string{"dotnetcore/store/"}, "shared .NET packages belong in dotnetcore/store/"},
+	"provided": {[]string{"bootstrap"}, "a custom runtime is an executable bootstrap at the top of the folder"},
+}
+
+// placesOfAll serve every runtime: PATH, LD_LIBRARY_PATH and extensions.
+var placesOfAll = []string{"bin/", "lib/", "extensions/"}
+
+// layoutWarnings says what no function would find in a plain layer.
+func layoutWarnings(t runtimes.Tree, infos []runtimes.Info) []string {
+	var warnings []string
+	families := make(map[string]bool)
+	for _, info := range infos {
+		if families[info.Family] {
+			continue
+		}
+		families[info.Family] = true
+		place := places[info.Family]
+		if !holdsAny(t, slices.Concat(place.folders, placesOfAll)) {
+			warnings = append(warnings, fmt.Sprintf("nothing in it lies where a function for %s looks: %s, commands in bin/, shared libraries in lib/; the layer has %s",
+				info.Name, place.advice, some(topOf(t))))
+		}
+	}
+	for _, name := range t.Paths() {
+		started := name == "bootstrap" && families["provided"] || strings.HasPrefix(name, "extensions/") && strings.Count(name, "/") == 1
+		if started && t[name].Mode == 0o644 {
+			warnings = append(warnings, name+" is not executable, so Lambda cannot start it: chmod +x "+name)
+		}
+	}
+	return warnings
+}
+
+// holdsAny tells whether a tree has a file of that name, or in that folder.
+func holdsAny(t runtimes.Tree, places []string) bool {
+	for name := range t {
+		for _, place := range places {
+			if name == place || strings.HasSuffix(place, "/") && strings.HasPrefix(name, place) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// topOf lists what lies at a tree's root.
+func topOf(t runtimes.Tree) []string {
+	top := make(map[string]bool)
+	for name := range t {
+		first, _, nested := strings.Cut(name, "/")
+		if nested {
+			first += "/"
+		}
+		top[first] = true
+	}
+	return slices.Sorted(maps.Keys(top))
+}

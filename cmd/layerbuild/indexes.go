@@ -1,0 +1,55 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python/indexes"
+)
+
+// findIndexes finds the package indexes that the user configured for pip and
+// uv, with their logins.
+func findIndexes(config *builder.Config) (indexes.Configured, error) {
+	var layers []string
+	for _, l := range config.Layers {
+		folder := filepath.Join(config.Root, filepath.FromSlash(l.Path))
+		if !slices.Contains(layers, folder) {
+			layers = append(layers, folder)
+		}
+	}
+	return indexes.Find(indexes.ThisMachine(config.Root, layers))
+}
+
+// caVariables name the file with the certificate authorities for the tools
+// that a network behind a TLS proxy is set up for, the most general first.
+var caVariables = []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}
+
+// findCABundle is the file with the certificate authorities that the user's
+// network needs, or "": the configuration wins, then the variables, then what
+// pip is configured with.
+func findCABundle(config *builder.Config, pip string) (string, error) {
+	if file := config.CABundle; file != "" {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return "", &runtimes.InputError{File: config.File, Problem: "caBundle: there is no file " + file}
+		}
+		return file, nil
+	}
+	var candidates []string
+	for _, name := range caVariables {
+		candidates = append(candidates, os.Getenv(name))
+	}
+	for _, file := range append(candidates, pip) {
+		// A file that is not there is passed over, as other tools do; a folder,
+		// which some take, cannot be handed on.
+		if info, err := os.Stat(cmp.Or(file, "\x00")); err == nil && !info.IsDir() {
+			return file, nil
+		}
+	}
+	return "", nil
+}
