@@ -167,4 +167,6 @@ func architecturesSchema() schema {
 
 func engineSchema() schema { return schema{"enum": slices.Clone(engines)} }
 
+func networkSchema() schema { return schema{"const": "host"} }
+
 func addressSchema() schema { return schema{"type": "string", "pattern": "://"} }

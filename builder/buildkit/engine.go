@@ -50,6 +50,7 @@ type Engine struct {
 	// Logins are for package indexes. Steps see those that their recipe needs
 	// as a secret, in netrc form: they are in no graph and in no cache.
 	Logins []runtimes.Login
+
 	// HostNetwork gives the steps the daemon's own network. The daemon must
 	// allow it.
 	HostNetwork bool

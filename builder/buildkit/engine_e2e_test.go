@@ -196,7 +196,7 @@ func TestEngineLost(t *testing.T) {
 	r := python(t, e, unique("import time; print('running', flush=True); time.sleep(3600)"))
 	socket := strings.TrimPrefix(e.Address, "unix://")
 	address, cut := proxy(t, socket)
-	e.Address = "tcp://" + address
+	e = &Engine{Address: "tcp://" + address}
 	l := logs{seen: make(chan struct{}, 1000)}
 	done := make(chan error, 1)
 	go func() { done <- e.Install(t.Context(), r, io.Discard, l.progress) }()

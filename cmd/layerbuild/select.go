@@ -95,7 +95,7 @@ func (s *selection) check() error {
 	}
 	if s.builder != "" {
 		if err := buildkit.CheckAddress(s.builder); err != nil {
-			return &runtimes.InputError{Problem: "--builder", Err: err, Hint: "for example unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234"}
+			return &runtimes.InputError{Problem: "--builder", Err: err, Hint: "for example unix:///run/buildkit/buildkitd.sock or tcp://builder.example:1234 or docker://"}
 		}
 	}
 	switch s.engine {
