@@ -84,8 +84,6 @@ func objectSchema[T any](fields []field[T], describe describer, table string) sc
 
 func defaultsSchema() schema { return schema{"$ref": "#/definitions/defaults"} }
 
-func networkSchema() schema { return schema{"enum": []string{"host"}} }
-
 func tlsSchema() schema { return schema{"$ref": "#/definitions/tls"} }
 
 func builderSchema() schema {
