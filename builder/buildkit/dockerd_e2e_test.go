@@ -18,7 +18,7 @@ import (
 )
 
 // publicHost is the registry of the images that the product uses.
-const publicHost = "public.ecr.aws"
+var publicHost, _, _ = strings.Cut(testImage, "/")
 
 // dockerd is a Docker Engine of a test's own.
 type dockerd struct {

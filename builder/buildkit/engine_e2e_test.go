@@ -20,7 +20,11 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-const testImage = "public.ecr.aws/lambda/python:3.11"
+// testImage is what the product itself would use.
+var testImage = func() string {
+	python, _ := runtimes.Lookup("python3.11")
+	return python.Image
+}()
 
 func setting(t *testing.T, name string) string {
 	t.Helper()
@@ -297,7 +301,7 @@ func TestEngineResolveImage(t *testing.T) {
 		ref    string
 		target any
 	}{
-		{"public.ecr.aws/lambda/python:none", new(*runtimes.InputError)},
+		{strings.Replace(testImage, ":3.11", ":none", 1), new(*runtimes.InputError)},
 		{"registry.invalid/lambda/python:3.11", new(*runtimes.NetworkError)},
 	} {
 		if _, err := e.ResolveImage(t.Context(), tt.ref); !errors.As(err, tt.target) {

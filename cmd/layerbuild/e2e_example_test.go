@@ -21,6 +21,8 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // clone is a copy of the example on some machine of some user.
@@ -232,7 +234,8 @@ func runInImage(t *testing.T, arch, file, sha256 string) {
 	layer := llb.HTTP(server.URL+"/"+filepath.Base(file), llb.Filename("layer.zip"), llb.Checksum(digest.NewDigestFromEncoded(digest.SHA256, sha256)))
 	code := llb.Scratch().File(llb.Mkfile("/use.py", 0o644, []byte(useLayer)))
 
-	const image, python = "public.ecr.aws/lambda/python:3.11", "/var/lang/bin/python3.11"
+	runtime, _ := runtimes.Lookup("python3.11")
+	image, python := runtime.Image, runtime.Interpreter
 	platform := map[string]llb.ConstraintsOpt{"x86_64": llb.LinuxAmd64, "arm64": llb.LinuxArm64}[arch]
 	machine := map[string]string{"x86_64": "x86_64", "arm64": "aarch64"}[arch]
 	unzip := llb.Image(image, llb.LinuxAmd64).Run(llb.Args([]string{python, "-m", "zipfile", "-e", "/zip/layer.zip", "/layer"}))

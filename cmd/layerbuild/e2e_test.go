@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
@@ -92,6 +93,8 @@ func (r *runner) engineOf(args ...string) string {
 func TestLockFile(t *testing.T) {
 	r := newSmallRunner(t)
 	const lock = "layerbuild.lock"
+	python, _ := runtimes.Lookup("python3.11")
+	image := python.Image
 
 	// Locked, there is nothing to build with in a container.
 	for _, env := range []string{"CI=true", "CI="} {
@@ -101,7 +104,7 @@ func TestLockFile(t *testing.T) {
 			args = append(args, "--locked")
 		}
 		_, stderr := r.run(2, args...)
-		if !strings.Contains(stderr, "layerbuild.lock: lacks the digest of public.ecr.aws/lambda/python:3.11") || !strings.Contains(stderr, "layerbuild: hint: build once without --locked") {
+		if !strings.Contains(stderr, "layerbuild.lock: lacks the digest of "+image) || !strings.Contains(stderr, "layerbuild: hint: build once without --locked") {
 			t.Errorf("%s: %s", env, stderr)
 		}
 	}
@@ -118,7 +121,7 @@ func TestLockFile(t *testing.T) {
 		t.Errorf("built by %q", got)
 	}
 	first := r.read(lock)
-	for _, want := range []string{"public.ecr.aws/lambda/python:3.11: sha256:", "uv:", "aarch64.whl: sha256:", "x86_64"} {
+	for _, want := range []string{image + ": sha256:", "uv:", "aarch64.whl: sha256:", "x86_64"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("no %q in layerbuild.lock:\n%s", want, first)
 		}

@@ -22,6 +22,7 @@ func containerTarget(t *testing.T) runtimes.Target {
 	if !ok {
 		t.Fatal("python3.11 is unknown")
 	}
+	info.Image = "registry.example/lambda/python:3.11"
 	return runtimes.Target{Runtime: info, Arch: runtimes.ARM64, Pins: runtimes.Pins{
 		Images: map[string]string{info.Image: "sha256:" + strings.Repeat("1", 64)},
 		Tools: map[string]runtimes.Tool{uvName: {Version: uvVersion, Files: []runtimes.File{
@@ -105,7 +106,7 @@ func golden(t *testing.T, name string, c *runtimes.Container) {
 }
 
 func TestContainerNeeds(t *testing.T) {
-	image := runtimes.Need{Image: "public.ecr.aws/lambda/python:3.11"}
+	image := runtimes.Need{Image: containerTarget(t).Runtime.Image}
 	tool := runtimes.Need{Tool: uvName, Version: uvVersion}
 	for _, tt := range []struct {
 		name string
