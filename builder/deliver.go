@@ -111,13 +111,9 @@ func (r *run) isOthers(ctx context.Context, e indexEntry) bool {
 
 // writable makes sure, before anything is built, that there is a place for it.
 func writable(output string) error {
-	err := os.MkdirAll(output, 0o777)
+	err := cache.Writable(output)
 	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(output, ".layerbuild-*"); err == nil {
-			f.Close()
-			return os.Remove(f.Name())
-		}
+		return nil
 	}
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		err = path.Err // without the name of a file that nobody knows

@@ -94,3 +94,12 @@ func clearDead(name string) {
 		os.Remove(name)
 	}
 }
+
+// Writable says why outputs cannot be delivered to a folder, which it makes.
+func Writable(dir string) error {
+	out, err := newOutput(filepath.Join(dir, "probe"))
+	if err == nil {
+		out.abort() // what a killed process leaves of it is cleared like any output
+	}
+	return err
+}
