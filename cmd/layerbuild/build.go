@@ -26,20 +26,12 @@ lock file itself, and --runtime and --arch say what to build it for.`,
   layerbuild build --no-cache --timings  where the time goes`,
 		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, opts, err := sel.resolve(args)
-			if err != nil {
+			var result *builder.Result
+			err := sel.run(ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
+				opts.Timings = timings
+				result, err = b.Build(cmd.Context(), opts)
 				return err
-			}
-			opts.Timings = timings
-			show := newProgress(ui)
-			defer show.close()
-			b, closeBuilder, err := sel.newBuilder(config, show.report)
-			if err != nil {
-				return err
-			}
-			defer closeBuilder()
-			result, err := b.Build(cmd.Context(), opts)
-			show.close()
+			})
 			if err != nil {
 				return err
 			}

@@ -25,19 +25,11 @@ builds nothing.`,
   layerbuild plan --json`,
 		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, opts, err := sel.resolve(args)
-			if err != nil {
+			var plan *builder.Plan
+			err := sel.run(ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
+				plan, err = b.Plan(cmd.Context(), opts)
 				return err
-			}
-			show := newProgress(ui)
-			defer show.close()
-			b, closeBuilder, err := sel.newBuilder(config, show.report)
-			if err != nil {
-				return err
-			}
-			defer closeBuilder()
-			plan, err := b.Plan(cmd.Context(), opts)
-			show.close()
+			})
 			if err != nil {
 				return err
 			}

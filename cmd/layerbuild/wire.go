@@ -11,6 +11,23 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
+// run has do work on what args and flags select, and shows its progress. The
+// display is gone when it returns, so that results can be printed.
+func (s *selection) run(ui *ui, args []string, do func(*builder.Builder, builder.Options) error) error {
+	config, opts, err := s.resolve(args)
+	if err != nil {
+		return err
+	}
+	show := newProgress(ui)
+	defer show.close()
+	b, closeBuilder, err := s.newBuilder(config, show.report)
+	if err != nil {
+		return err
+	}
+	defer closeBuilder()
+	return do(b, opts)
+}
+
 // newBuilder joins the parts of layerbuild: the one list of plugins, engines
 // and stores. What it returns must be closed.
 func (s *selection) newBuilder(config *builder.Config, report func(builder.Event)) (*builder.Builder, func() error, error) {
