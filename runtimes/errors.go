@@ -47,6 +47,19 @@ func (e *Incomplete) Error() string {
 	return fmt.Sprintf("%s: the files of %d packages are not known yet", e.LockFile, len(e.Requests))
 }
 
+// Unresolved says that an input leaves versions or hashes open which
+// layerbuild.lock does not hold, or no longer: they must be resolved once, and
+// the answers given in [Target.Pins].
+type Unresolved struct{ Questions []Question }
+
+func (e *Unresolved) Error() string {
+	q := e.Questions[0]
+	if q.Stale != "" {
+		return fmt.Sprintf("%s: %s", q.Name, q.Stale)
+	}
+	return q.Name + ": not resolved yet"
+}
+
 // DigestError says that something fetched is not what was locked.
 type DigestError struct {
 	What string // "numpy-2.2.6-….whl", "image …"

@@ -3,6 +3,7 @@ package runtimes
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type Recipe struct {
 	Packages       []Package // sorted by name
 	ConsoleScripts bool      // keep commands, in bin/
 	Interpreter    string    // path for the commands' first line; empty without ConsoleScripts
+	Bytecode       bool      // compile the packages to bytecode, which only a container can
 
 	// ExcludeFiles are patterns in the form of doublestar ("**/tests/**"),
 	// matched against paths below the layer's root.
@@ -43,6 +45,25 @@ type Package struct {
 
 	// Missing says why no prebuilt file fits the target, "" where one does.
 	Missing string
+
+	// Build says how File is built where it is a source; nil for a prebuilt
+	// file, and where there is nothing to build either.
+	Build *Build
+}
+
+// Build says how a source becomes a prebuilt file, in a container of the
+// target's own platform.
+type Build struct {
+	Folder   string   // the local project in the project, "" for a source archive
+	Requires []Pinned // what the build needs, all of it, as layerbuild.lock has it
+}
+
+// Pinned is one member of a resolution: a requirement that names one version,
+// in its ecosystem's own words ("numpy==2.2.6 ; python_full_version < '3.12'"),
+// and the files that it may be.
+type Pinned struct {
+	Requirement string
+	SHA256      []string // lower-case hex, sorted
 }
 
 // File is one distribution file: a wheel, a tarball, a jar.
@@ -54,18 +75,41 @@ type File struct {
 
 	// RequiresPython is the index's data-requires-python, a PEP 440 specifier.
 	RequiresPython string `json:"requiresPython,omitempty"`
+
+	// Local is set where the file lies in the project, and has no URL.
+	Local *LocalFile `json:"-"`
 }
 
-// Missing lists the packages for which no prebuilt file fits.
+// LocalFile is a file in the project, or a folder of it as a tar.
+type LocalFile struct {
+	Path string // in the project
+	Open func() (io.ReadCloser, error)
+}
+
+// Missing lists the packages for which no prebuilt file fits, and which cannot
+// be built either.
 func (r Recipe) Missing() []Package {
-	var missing []Package
+	return r.those(func(p Package) bool { return p.Missing != "" && p.Build == nil })
+}
+
+// Built lists the packages that are built from source.
+func (r Recipe) Built() []Package {
+	return r.those(func(p Package) bool { return p.Build != nil })
+}
+
+func (r Recipe) those(hold func(Package) bool) []Package {
+	var those []Package
 	for _, p := range r.Packages {
-		if p.Missing != "" {
-			missing = append(missing, p)
+		if hold(p) {
+			those = append(those, p)
 		}
 	}
-	return missing
+	return those
 }
+
+// Runs tells whether something of the recipe runs code, which only a container
+// can: its key is then that of the whole recipe.
+func (r Recipe) Runs() bool { return r.Bytecode || len(r.Built()) > 0 }
 
 // Excluded tells whether path, below the layer's root, is to be left out.
 func (r Recipe) Excluded(path string) bool {
@@ -79,6 +123,7 @@ func (r Recipe) Excluded(path string) bool {
 // runs them: a prebuilt set needs no emulation.
 type Container struct {
 	Image  string // with its index digest: "…/python:3.11@sha256:…"
+	Arch   Arch   // whose programs the steps run; "" where any machine gives the same
 	Steps  []Step
 	Output string // the folder whose content is the installed tree
 }
@@ -106,6 +151,11 @@ type Step struct {
 type InlineFile struct {
 	Path string // absolute
 	Data []byte
+
+	// Whereabouts says that the file only tells where packages may be fetched
+	// from. What is fetched is held against hashes, so that the file decides
+	// nothing: it is in no key.
+	Whereabouts bool
 }
 
 // CacheMount is a folder that a package manager keeps between builds. It
@@ -123,6 +173,35 @@ type CacheMount struct {
 type Pins struct {
 	Images map[string]string // image reference with tag → index digest, "sha256:…"
 	Tools  map[string]Tool   // tool name → version and files
+
+	// Requirements are the resolutions of inputs that leave versions or hashes
+	// open, by the input's path in the project; Builds those of what builds
+	// need, by the package ("docopt 0.6.2") or the local project's path.
+	Requirements map[string]Resolution
+	Builds       map[string]Resolution
+}
+
+// Resolution is what a question came to.
+type Resolution struct {
+	Input    string   // SHA-256 of what was asked, see [Question.Input]
+	Oldest   string   // the oldest version of the language that it is for: "3.11"
+	Packages []Pinned // sorted by Requirement
+}
+
+// Question asks for the versions that an input leaves open. Its answer holds
+// for every platform and every version of the language from Oldest on.
+type Question struct {
+	Ecosystem    string   // "pypi"
+	Name         string   // in [Pins]: a path in the project, or a package with its version
+	Build        bool     // it is asked for a build
+	Input        string   // SHA-256, in hex, of all that is asked: another one makes the answer stale
+	Oldest       string   // "3.11"
+	Requirements []string // in the ecosystem's own words
+	Constraints  []string // likewise; they ask for nothing by themselves
+	Prereleases  bool     // they are wanted wherever there are any
+	Sdist        *File    // a source archive: what it says that its build needs is asked, too
+	Indexes      []string // where to ask, as in [Recipe]
+	Stale        string   // why the answer in layerbuild.lock does not hold; "" where there is none
 }
 
 // Tool is a build tool that steps use.

@@ -28,7 +28,8 @@ type Runtime interface {
 	//
 	// It returns an [*Incomplete] error where the lock file names hashes but
 	// no files and t.Files lacks the answer, and an [*InputError] where the
-	// lock file cannot be used.
+	// lock file cannot be used. It returns an [*Unresolved] error where an
+	// input leaves open what t.Pins does not hold.
 	Recipe(project fs.FS, t Target) (Recipe, error)
 
 	// Normalise turns the tree that an engine installed for r into the
@@ -54,6 +55,12 @@ type Target struct {
 	Exclude        []string // packages to leave out, with what only they pulled in
 	ExcludeFiles   []string // patterns of files to leave out, see [Recipe.ExcludeFiles]
 	ConsoleScripts bool     // keep the packages' commands, in bin/
+	Bytecode       bool     // compile the packages to bytecode
+	Project        bool     // install the project itself, too, and not only what it depends on
+
+	// Oldest is the oldest version of the language that the project is built
+	// for, "3.11": what is resolved must hold for it.
+	Oldest string
 
 	// Indexes are the package indexes that the user configured outside the
 	// lock file (a mirror), in order of preference. They win over those that

@@ -10,9 +10,14 @@ type Info struct {
 	OS          string // "al2" or "al2023"
 	Glibc       Glibc  // of the OS
 	Image       string // the small image that holds the interpreter and its package manager
+	BuildImage  string // the image that has compilers, too, without the architecture; see [Info.ImageToBuild]
 	Interpreter string // path in the image
 	Deprecated  string // the day it is deprecated, "2027-06-30", or ""
 }
+
+// ImageToBuild is the image in which sources are built for an architecture. It
+// has one tag for each ("…:latest-arm64").
+func (i Info) ImageToBuild(a Arch) string { return i.BuildImage + "-" + string(a) }
 
 // Glibc is a version of the GNU C library.
 type Glibc struct{ Major, Minor int }
@@ -45,6 +50,7 @@ func python(version, os, deprecated string) Info {
 		OS:          os,
 		Glibc:       glibcOf[os],
 		Image:       "public.ecr.aws/lambda/python:" + version,
+		BuildImage:  "public.ecr.aws/sam/build-python" + version + ":latest",
 		Interpreter: "/var/lang/bin/python" + version,
 		Deprecated:  deprecated,
 	}
