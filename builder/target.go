@@ -38,6 +38,7 @@ func expand(config *Config, output string, indexes []string) []target {
 					Exclude:        layer.Exclude,
 					ExcludeFiles:   layer.ExcludeFiles,
 					ConsoleScripts: layer.ConsoleScripts,
+					Oldest:         oldest(config, layer.Path, runtime.Family),
 					Indexes:        indexes,
 				})
 			}
@@ -51,6 +52,20 @@ func expand(config *Config, output string, indexes []string) []target {
 		}
 	}
 	return targets
+}
+
+// oldest is the oldest version of a language for which a folder is built, by
+// whatever layer: what is resolved for the folder holds for all of them.
+func oldest(config *Config, path, family string) string {
+	var infos []runtimes.Info
+	for _, layer := range config.Layers {
+		for _, info := range layer.Runtimes {
+			if layer.Path == path && info.Family == family {
+				infos = append(infos, info)
+			}
+		}
+	}
+	return runtimes.OldestOf(infos)
 }
 
 func newTarget(layer Layer, output string, combos []runtimes.Target) target {
