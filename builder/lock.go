@@ -121,10 +121,28 @@ func (b *Builder) Lock(ctx context.Context, opts LockOptions) (*LockResult, erro
 		return nil, err
 	}
 	n := &renewal{earlier: earlier, opts: opts}
-	r.lock.renewal, r.lock.pins = n, newPins()
 	if err := n.known(); err != nil {
 		return nil, err
 	}
+	r.lock.renewal = n
+	if opts.Check {
+		// With all that there is at hand, plugins can say what is wrong with it;
+		// without, what of it nobody asks for.
+		r.lock.pins = clonePins(earlier)
+		if err := r.lockAll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if r.lock.pins = newPins(); len(n.wrong) == 0 {
+		if err := r.lockAll(ctx); err != nil {
+			return nil, err // with half of it locked, the file stays as it is
+		}
+	}
+	return r.finishLock(n)
+}
+
+// lockAll has every target of the configuration ask for what it needs.
+func (r *run) lockAll(ctx context.Context) error {
 	var errs []error
 	for _, t := range r.all {
 		if t.layer.Plain {
@@ -135,14 +153,11 @@ func (b *Builder) Lock(ctx context.Context, opts LockOptions) (*LockResult, erro
 				errs = append(errs, err)
 			}
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return ctx.Err()
 			}
 		}
 	}
-	if err := joinDistinct(errs); err != nil {
-		return nil, err // with half of it locked, the file stays as it is
-	}
-	return r.finishLock(n)
+	return joinDistinct(errs)
 }
 
 // finishLock writes what came out, or says what a check found.
