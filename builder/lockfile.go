@@ -128,7 +128,7 @@ func (l *lockFile) pinOne(ctx context.Context, need runtimes.Need, earlier, pins
 }
 
 // answer has questions resolved that layerbuild.lock does not answer.
-func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, b *Builder) error {
+func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r *run) error {
 	return l.change(func(earlier, pins runtimes.Pins) (changed bool, err error) {
 		for _, q := range questions {
 			to, from := pins.Requirements, earlier.Requirements
@@ -147,10 +147,11 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, b 
 			if err := l.renewal.refuse(q.Name, q.Why); err != nil {
 				return false, err
 			}
-			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, b); err != nil {
+			r.note(TargetID{}, "resolving "+subject(q))
+			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, r.Builder); err != nil {
 				return false, err
 			}
-			packages, err := b.Resolver.Resolve(ctx, q, pins.Tools[q.Tool.Tool], before.Packages, upgrade)
+			packages, err := r.Resolver.Resolve(ctx, q, pins.Tools[q.Tool.Tool], before.Packages, upgrade)
 			if err != nil {
 				return false, err
 			}
@@ -166,13 +167,10 @@ func (r *run) resolveOpen(ctx context.Context, questions []runtimes.Question) er
 	if r.lock.renewal == nil && (r.opts.Locked || r.readOnly) {
 		return openError(questions, r.opts.Locked)
 	}
-	for _, q := range questions {
-		r.note(TargetID{}, "resolving "+subject(q))
-	}
 	if r.lock.renewal == nil {
 		defer r.exclusively(ctx, r.lock.path)()
 	}
-	return r.lock.answer(ctx, questions, r.Builder)
+	return r.lock.answer(ctx, questions, r)
 }
 
 // subject names what is resolved, for people.
