@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
 	"builder/buildkit": {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "runtimes/python/indexes", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
