@@ -24,9 +24,7 @@ tools:
 requirements:
   services/api/requirements.txt:
     input: ` + digest + `
-    for:
-      - python3.11 arm64
-      - python3.11 x86_64
+    for: [python3.11 arm64, python3.11 x86_64]
     packages:
       numpy==2.2.6 ; python_full_version < '3.12':
         - ` + digest + `
@@ -36,9 +34,7 @@ requirements:
 builds:
   docopt 0.6.2:
     input: ` + digest + `
-    for:
-      - python3.11 arm64
-      - python3.11 x86_64
+    for: [python3.11 arm64, python3.11 x86_64]
     packages:
       setuptools==80.9.0:
         - ` + digest + `
@@ -68,7 +64,7 @@ func TestPinsRefused(t *testing.T) {
 		"no version":       {"images: {}\n", "version 0"},
 		"an unknown field": {wholeLock + "other: 1\n", "other"},
 		"a short digest":   {strings.Replace(wholeLock, digest, "sha256:0123", 1), "is no digest"},
-		"a merge conflict": {wholeLock + "<<<<<<< HEAD\n", LockName + ":32: holds a merge conflict"},
+		"a merge conflict": {wholeLock + "<<<<<<< HEAD\n", LockName + ":28: holds a merge conflict"},
 		"no hash":          {strings.Replace(wholeLock, "setuptools==80.9.0:\n        - "+digest, "setuptools==80.9.0: []", 1), "setuptools==80.9.0 has no hash"},
 		"a wrong hash":     {strings.Replace(wholeLock, digest2, "sha256:zz", 1), "six==1.17.0: \"sha256:zz\" is no digest"},
 		"a wrong input":    {strings.Replace(wholeLock, "input: "+digest, "input: 1", 1), "input: \"1\" is no digest"},
