@@ -23,8 +23,7 @@ type keptAnswer struct {
 
 // answer finds the files that a lock file names only by hash: in the cache,
 // or, at the first sight of such a lock, in the package index.
-func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete) (map[string][]runtimes.File, error) {
-	answers := make(map[string][]runtimes.File)
+func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete, answers map[string][]runtimes.File) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8) // polite to the index, and enough to hide its latency
@@ -40,7 +39,7 @@ func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete) (map[
 			return nil
 		})
 	}
-	return answers, g.Wait()
+	return g.Wait()
 }
 
 // files answers one request. The hashes decide which files are meant, whatever

@@ -30,7 +30,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseToCompile(all); err != nil {
+	if err := refuseMissing(all); err != nil {
 		return nil, err
 	}
 	for _, res := range all {

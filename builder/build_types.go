@@ -82,7 +82,8 @@ type PlannedPackage struct {
 	Version string `json:"version"`
 	File    string `json:"file,omitempty"`
 	SHA256  string `json:"sha256,omitempty"`
-	Missing string `json:"missing,omitempty"` // why it would have to be compiled
+	Missing string `json:"missing,omitempty"` // why no prebuilt file is installed
+	Build   bool   `json:"build,omitempty"`   // File is a source to build
 }
 
 // Result is what a build gave.

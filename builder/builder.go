@@ -30,12 +30,21 @@ type Index interface {
 	Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error)
 }
 
+// Resolver answers questions with a tool that layerbuild.lock pins. It runs
+// nothing of a project or a package.
+type Resolver interface {
+	// Resolve returns an answer, sorted. Versions in earlier stay where they
+	// fit, but for the packages in upgrade; "*" stands for all.
+	Resolve(ctx context.Context, q runtimes.Question, tool runtimes.Tool, earlier []runtimes.Pinned, upgrade []string) ([]runtimes.Pinned, error)
+}
+
 // Builder builds the layers of one configuration.
 type Builder struct {
 	Config     *Config
 	Cache      *cache.Cache
 	Runtimes   []runtimes.Runtime
 	Index      Index
+	Resolver   Resolver
 	Indexes    []string        // package indexes configured outside the lock files
 	Containers ContainerEngine // nil where no address is known
 	Direct     Engine

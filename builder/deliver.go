@@ -181,11 +181,11 @@ func (r *run) writeManifest(ctx context.Context, res *resolved, got *obtained) (
 			return "", err
 		}
 	}
-	packages, err := packagesOf(input)
+	in, err := readKeyInput(input)
 	if err != nil {
 		return "", err
 	}
-	data, err := encodeJSON(newManifest(res.target, got.entry, got.facts, packages))
+	data, err := encodeJSON(newManifest(res.target, got.entry, got.facts, in))
 	if err != nil {
 		return "", err
 	}

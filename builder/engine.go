@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -18,25 +19,21 @@ const (
 // for containers.
 var errNoAddress = errors.New("no BuildKit was found")
 
-// chooseEngine says which engine builds a set with a layout key, and why. The
+// chooseEngine says which engine builds a recipe, and why. Where both can, the
 // choice never changes the layer's bytes. BuildKit is asked only here, so only
 // on a miss.
 func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error) {
-	switch r.opts.Engine {
-	case engineDirect:
+	mustRun := whatRuns(*recipe)
+	switch {
+	case r.opts.Engine == engineDirect && mustRun != "":
+		return "", "", &runtimes.InputError{
+			Problem: "the direct engine runs nothing, and " + mustRun,
+			Hint:    "leave out --engine direct, and name a BuildKit with --builder where none is found",
+		}
+	case r.opts.Engine == engineDirect:
 		return engineDirect, "asked for", nil
-	case engineBuildKit:
-		place, err := r.reach()
-		if err != nil {
-			return "", "", err
-		}
-		if err := r.Containers.Accepts(*recipe); err != nil {
-			return "", "", err
-		}
-		if r.opts.Locked && len(recipe.Needs) > 0 {
-			return "", "", r.needsPins(recipe)
-		}
-		return engineBuildKit, "asked for, at " + place, nil
+	case r.opts.Engine == engineBuildKit || mustRun != "":
+		return r.chooseContainer(recipe, mustRun)
 	}
 	place, err := r.reach()
 	if err != nil {
@@ -49,6 +46,38 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		return engineDirect, LockName + " lacks what a container needs, and --locked forbids to add it", nil
 	}
 	return engineBuildKit, "BuildKit answers at " + place, nil
+}
+
+// chooseContainer demands a container, which was asked for or is the only way.
+func (r *run) chooseContainer(recipe *runtimes.Recipe, mustRun string) (name, why string, err error) {
+	place, err := r.reach()
+	if err != nil && mustRun != "" {
+		return "", "", fmt.Errorf("%w; a container is needed, since %s", err, mustRun)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if err := r.Containers.Accepts(*recipe); err != nil {
+		return "", "", err
+	}
+	if r.opts.Locked && len(recipe.Needs) > 0 {
+		return "", "", r.needsPins(recipe)
+	}
+	if r.opts.Engine == engineBuildKit {
+		return engineBuildKit, "asked for, at " + place, nil
+	}
+	return engineBuildKit, fmt.Sprintf("%s; BuildKit answers at %s", mustRun, place), nil
+}
+
+// whatRuns says why a recipe cannot do without a container, "" where it can.
+func whatRuns(recipe runtimes.Recipe) string {
+	if built := recipe.Built(); len(built) > 0 {
+		return packageNames(built) + " must be built from source"
+	}
+	if recipe.Bytecode {
+		return "bytecode: true compiles with the runtime's own interpreter"
+	}
+	return ""
 }
 
 // reach asks BuildKit, once in a run.
@@ -65,10 +94,11 @@ func (r *run) needsPins(recipe *runtimes.Recipe) error {
 	if need.Tool != "" {
 		what = need.Tool + " " + need.Version
 	}
-	return &runtimes.InputError{
-		File: LockName, Problem: "lacks " + what + ", which building in a container needs",
-		Hint: "build once without --locked (and with CI unset) and commit " + LockName + ", or use --engine direct",
+	hint := "run: layerbuild lock, and commit " + LockName
+	if !recipe.Runs() {
+		hint += "; or use --engine direct"
 	}
+	return &runtimes.InputError{File: LockName, Problem: "lacks " + what + ", which building in a container needs", Hint: hint}
 }
 
 // prepare returns the engine that builds a resolved target, and its name. With
@@ -78,6 +108,9 @@ func (r *run) prepare(ctx context.Context, res *resolved) (Engine, string, error
 	name, why, err := r.chooseEngine(res.recipe)
 	if err != nil {
 		return nil, "", err
+	}
+	if res.recipe.Runs() {
+		return r.Containers, name, nil // the pins are known, since they are in the key
 	}
 	if name == engineBuildKit {
 		defer timed(&res.timings.Resolve)()
@@ -109,7 +142,7 @@ func (r *run) pin(ctx context.Context, needs []runtimes.Need) error {
 		return nil
 	}
 	defer r.exclusively(ctx, r.lock.path)()
-	return r.lock.resolve(ctx, needs, r.Containers, r.Index, r.Indexes)
+	return r.lock.pin(ctx, needs, r.Builder)
 }
 
 // refresh has the plugin write the container's steps, now that the pins are
@@ -122,7 +155,7 @@ func (r *run) refresh(ctx context.Context, res *resolved) error {
 	if err != nil {
 		return err
 	}
-	if key, _, err := layoutKey(recipe, res.include); err != nil || key != res.key {
+	if key, _, err := keyOf(recipe, res.include); err != nil || key != res.key {
 		return changedDuringBuild(res.lockFile) // since the key was made of it
 	}
 	res.recipe = &recipe

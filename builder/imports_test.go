@@ -29,7 +29,8 @@ var mayImport = map[string][]string{
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
 	"builder/buildkit": {"runtimes"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "runtimes", "runtimes/python", "runtimes/python/indexes", "zipper", "cache"},
+	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -38,7 +39,7 @@ var onlyIn = map[string]string{
 	"github.com/google/osv-scalibr": "builder/direct",
 	"github.com/klauspost/compress": "zipper builder/direct",
 	"github.com/spf13/cobra":        "cmd/layerbuild",
-	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes",
+	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes builder/resolver",
 	"gopkg.in/ini.v1":               "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar": "runtimes builder",
 	"github.com/vbauerster/mpb":     "cmd/layerbuild",
@@ -47,7 +48,7 @@ var onlyIn = map[string]string{
 	"github.com/cenkalti/backoff":   "builder/direct",
 	"golang.org/x/net":              "builder/direct builder/buildkit",
 	"gopkg.in/yaml.v3":              "builder",
-	"github.com/gofrs/flock":        "cache/disk",
+	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
 }
 

@@ -11,13 +11,14 @@ import (
 	"github.com/layerbuild/layerbuild/zipper"
 )
 
-// keyInput is everything that decides the bytes of a layer whose result only
-// specifications decide. Its JSON, with the fields in this order, is what a
-// layout key hashes; doc/key.md describes it. A new field changes every key.
+// keyInput is everything that decides the bytes of a layer. Its JSON, with the
+// fields in this order, is what a key hashes; doc/key.md describes it. A new
+// field changes every key that has it.
 //
-// The architecture, the image, the tools, the layer's name and description,
-// the folder and the machine are not in it: where they matter, they have
-// already decided which files were chosen.
+// The layer's name and description, the folder and the machine are not in it.
+// Where only specifications decide, neither are the architecture, the image
+// and the tools: they have already decided which files were chosen. Where
+// something runs, all of that is in Recipe.
 type keyInput struct {
 	Format         string         `json:"format"` // of this structure
 	Kind           string         `json:"kind"`
@@ -29,6 +30,27 @@ type keyInput struct {
 	ExcludeFiles   []string       `json:"excludeFiles"`
 	Packages       []keyedPackage `json:"packages"`
 	Include        []keyedFile    `json:"include"`
+	Recipe         *keyedRecipe   `json:"recipe,omitempty"`
+}
+
+// keyedRecipe is what decides the result of code that runs.
+type keyedRecipe struct {
+	Image    string            `json:"image"`
+	Arch     string            `json:"architecture,omitempty"` // where sources are built
+	Tools    map[string]string `json:"tools,omitempty"`
+	Bytecode bool              `json:"bytecode,omitempty"`
+	Steps    []keyedStep       `json:"steps"`
+}
+
+type keyedStep struct {
+	Args   []string     `json:"args"`
+	Env    []string     `json:"env"`
+	Inputs []keyedInput `json:"inputs"`
+}
+
+type keyedInput struct {
+	Path   string `json:"path"` // in the container
+	SHA256 string `json:"sha256"`
 }
 
 type keyedPackage struct {
@@ -45,9 +67,10 @@ type keyedFile struct {
 	Link   string `json:"link,omitempty"`
 }
 
-// layoutKey returns the key of a recipe with its included files, and the
-// exact bytes that were hashed.
-func layoutKey(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, err error) {
+// keyOf returns the key of a recipe with its included files, and the exact
+// bytes that were hashed: a layout key, or, where something runs, a recipe key,
+// which needs all pins.
+func keyOf(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, err error) {
 	in := keyInput{
 		Format:         "layerbuild-key/1",
 		Kind:           "layout",
@@ -61,10 +84,16 @@ func layoutKey(r runtimes.Recipe, include runtimes.Tree) (key string, input []by
 		Include:        keyedFiles(include),
 	}
 	for _, p := range r.Packages {
-		if p.Missing != "" {
-			return "", nil, fmt.Errorf("no layout key: %s %s must be compiled", p.Name, p.Version)
+		if p.Missing != "" && p.Build == nil {
+			return "", nil, fmt.Errorf("no key: %s %s has no file", p.Name, p.Version)
 		}
 		in.Packages = append(in.Packages, keyedPackage{p.Name, p.Version, p.File.Name, p.File.SHA256})
+	}
+	if r.Runs() {
+		if r.Container == nil {
+			return "", nil, fmt.Errorf("no key: %d pins are missing", len(r.Needs))
+		}
+		in.Kind, in.Recipe = "recipe", keyedRecipeOf(r)
 	}
 	input, err = json.Marshal(in)
 	if err != nil {
@@ -72,6 +101,23 @@ func layoutKey(r runtimes.Recipe, include runtimes.Tree) (key string, input []by
 	}
 	sum := sha256.Sum256(input)
 	return hex.EncodeToString(sum[:]), input, nil
+}
+
+// keyedRecipeOf leaves out what a step's result cannot depend on: package
+// managers' caches, secrets, and where packages are fetched from.
+func keyedRecipeOf(r runtimes.Recipe) *keyedRecipe {
+	c := r.Container
+	k := &keyedRecipe{Image: c.Image, Arch: string(c.Arch), Tools: c.Tools, Bytecode: r.Bytecode}
+	for _, step := range c.Steps {
+		s := keyedStep{Args: step.Args, Env: step.Env, Inputs: []keyedInput{}}
+		for _, in := range step.Inputs {
+			if !in.Whereabouts {
+				s.Inputs = append(s.Inputs, keyedInput{in.Path, hexSum(in.Data)})
+			}
+		}
+		k.Steps = append(k.Steps, s)
+	}
+	return k
 }
 
 // keyedFiles describes included files by all that they bring into the layer.
@@ -90,11 +136,9 @@ func keyedFiles(include runtimes.Tree) []keyedFile {
 	return files
 }
 
-// packagesOf reads the packages back from a key input.
-func packagesOf(input []byte) ([]keyedPackage, error) {
+// readKeyInput reads back what a key hashes.
+func readKeyInput(input []byte) (keyInput, error) {
 	var in keyInput
-	if err := json.Unmarshal(input, &in); err != nil {
-		return nil, err
-	}
-	return in.Packages, nil
+	err := json.Unmarshal(input, &in)
+	return in, err
 }

@@ -19,6 +19,10 @@ type lockFile struct {
 	path string
 	mu   sync.Mutex
 	pins runtimes.Pins
+
+	// renewal is set for [Builder.Lock]: pins then begin empty, so that only
+	// what is asked for comes to be in them, and are not written here.
+	renewal *renewal
 }
 
 func openLockFile(root string) (*lockFile, error) {
@@ -34,38 +38,35 @@ func (l *lockFile) current() runtimes.Pins {
 	return clonePins(l.pins)
 }
 
-func clonePins(p runtimes.Pins) runtimes.Pins {
-	return runtimes.Pins{Images: maps.Clone(p.Images), Tools: maps.Clone(p.Tools)}
+// digest tells one content of the file from another.
+func (l *lockFile) digest() string {
+	data, _ := formatPins(l.current()) // a hash of nothing only makes fewer memos hold
+	return hexSum(data)
 }
 
-// resolve finds out what a recipe needs and layerbuild.lock lacks, and writes
-// it there.
-func (l *lockFile) resolve(ctx context.Context, needs []runtimes.Need, images ContainerEngine, index Index, indexes []string) error {
+func clonePins(p runtimes.Pins) runtimes.Pins {
+	return runtimes.Pins{
+		Images: maps.Clone(p.Images), Tools: maps.Clone(p.Tools),
+		Requirements: maps.Clone(p.Requirements), Builds: maps.Clone(p.Builds),
+	}
+}
+
+// change has f bring the pins up to date, and writes them where that changed
+// them. Another process may have written meanwhile, so they are read again.
+func (l *lockFile) change(f func(earlier, pins runtimes.Pins) (changed bool, err error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Read again: another process may have resolved meanwhile.
+	if l.renewal != nil {
+		_, err := f(l.renewal.earlier, l.pins)
+		return err
+	}
 	pins, err := readPins(l.path)
 	if err != nil {
 		return err
 	}
-	changed := false
-	for _, need := range needs {
-		if need.Image != "" && pins.Images[need.Image] == "" {
-			digest, err := images.ResolveImage(ctx, need.Image)
-			if err != nil {
-				return fmt.Errorf("resolve image %s: %w", need.Image, err)
-			}
-			pins.Images[need.Image] = digest
-			changed = true
-		}
-		if tool, ok := pins.Tools[need.Tool]; need.Tool != "" && (!ok || tool.Version != need.Version) {
-			files, err := toolFiles(ctx, need, index, indexes)
-			if err != nil {
-				return fmt.Errorf("resolve %s %s: %w", need.Tool, need.Version, err)
-			}
-			pins.Tools[need.Tool] = runtimes.Tool{Version: need.Version, Files: files}
-			changed = true
-		}
+	changed, err := f(pins, pins)
+	if err != nil {
+		return err
 	}
 	if changed {
 		if err := writePins(l.path, pins); err != nil {
@@ -76,8 +77,138 @@ func (l *lockFile) resolve(ctx context.Context, needs []runtimes.Need, images Co
 	return nil
 }
 
-// toolWheel matches the wheels of a tool that Lambda's images can run.
-var toolWheel = regexp.MustCompile(`manylinux[0-9_.a-z]*_(x86_64|aarch64)\.`)
+// pin finds out what a recipe needs and layerbuild.lock lacks.
+func (l *lockFile) pin(ctx context.Context, needs []runtimes.Need, b *Builder) error {
+	return l.change(func(earlier, pins runtimes.Pins) (changed bool, err error) {
+		for _, need := range needs {
+			added, err := l.pinOne(ctx, need, earlier, pins, b)
+			if err != nil {
+				return false, err
+			}
+			changed = changed || added
+		}
+		return changed, nil
+	})
+}
+
+func (l *lockFile) pinOne(ctx context.Context, need runtimes.Need, earlier, pins runtimes.Pins, b *Builder) (added bool, err error) {
+	if need.Image != "" && pins.Images[need.Image] == "" {
+		if pins.Images[need.Image] = l.renewal.keepImage(need.Image, earlier); pins.Images[need.Image] != "" {
+			return true, nil
+		}
+		delete(pins.Images, need.Image)
+		if err := l.renewal.refuse(need.Image, "its digest is not in it"); err != nil {
+			return false, err
+		}
+		digest, err := b.Containers.ResolveImage(ctx, need.Image)
+		if err != nil {
+			return false, fmt.Errorf("resolve image %s: %w", need.Image, err)
+		}
+		pins.Images[need.Image] = digest
+		return true, nil
+	}
+	// Whatever version is locked is used: only `layerbuild lock --upgrade tools`
+	// moves it.
+	if _, ok := pins.Tools[need.Tool]; need.Tool != "" && !ok {
+		if tool, ok := l.renewal.keepTool(need.Tool, earlier); ok {
+			pins.Tools[need.Tool] = tool
+			return true, nil
+		}
+		if err := l.renewal.refuse(need.Tool, "its hashes are not in it"); err != nil {
+			return false, err
+		}
+		files, err := toolFiles(ctx, need, b.Index, b.Indexes)
+		if err != nil {
+			return false, fmt.Errorf("resolve %s %s: %w", need.Tool, need.Version, err)
+		}
+		pins.Tools[need.Tool] = runtimes.Tool{Version: need.Version, Files: files}
+		return true, nil
+	}
+	return false, nil
+}
+
+// answer has questions resolved that layerbuild.lock does not answer.
+func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r *run) error {
+	return l.change(func(earlier, pins runtimes.Pins) (changed bool, err error) {
+		for _, q := range questions {
+			to, from := pins.Requirements, earlier.Requirements
+			if q.Build {
+				to, from = pins.Builds, earlier.Builds
+			}
+			if q.AnsweredBy(to[q.Name]) {
+				continue // meanwhile, by another target or process
+			}
+			before := from[q.Name]
+			upgrade := l.renewal.upgrades(before)
+			if q.AnsweredBy(before) && len(upgrade) == 0 {
+				to[q.Name] = before
+				continue
+			}
+			if err := l.renewal.refuse(q.Name, q.Why); err != nil {
+				return false, err
+			}
+			r.note(TargetID{}, "resolving "+subject(q))
+			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, r.Builder); err != nil {
+				return false, err
+			}
+			packages, err := r.Resolver.Resolve(ctx, q, pins.Tools[q.Tool.Tool], before.Packages, upgrade)
+			if err != nil {
+				return false, err
+			}
+			to[q.Name] = runtimes.Resolution{Input: q.Digest(), Places: placeNames(q.Places), Packages: packages}
+			changed = true
+		}
+		return changed, nil
+	})
+}
+
+func placeNames(places []runtimes.Place) []string {
+	names := make([]string, len(places))
+	for i, p := range places {
+		names[i] = p.String()
+	}
+	slices.Sort(names)
+	return names
+}
+
+// resolveOpen resolves what an input leaves open, or says why that may not be.
+func (r *run) resolveOpen(ctx context.Context, questions []runtimes.Question) error {
+	if r.lock.renewal == nil && (r.opts.Locked || r.readOnly) {
+		return openError(questions, r.opts.Locked)
+	}
+	if r.lock.renewal == nil {
+		defer r.exclusively(ctx, r.lock.path)()
+	}
+	return r.lock.answer(ctx, questions, r)
+}
+
+// subject names what is resolved, for people.
+func subject(q runtimes.Question) string {
+	if q.Build {
+		return "what building " + q.Name + " needs"
+	}
+	return q.Name
+}
+
+func openError(questions []runtimes.Question, locked bool) error {
+	hint := "run: layerbuild lock, and commit " + LockName
+	if locked {
+		hint += " (--locked, which CI=true implies, forbids to resolve)"
+	}
+	var errs []error
+	for _, q := range questions {
+		err := &runtimes.InputError{File: q.Name, Problem: q.Why, Hint: hint}
+		if q.Build {
+			err.File, err.Problem = LockName, q.Name+": "+err.Problem
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// toolWheel matches the wheels of a tool that Lambda's images, or the machines
+// that layerbuild runs on, can run.
+var toolWheel = regexp.MustCompile(`-(manylinux[0-9_.a-z]*_(x86_64|aarch64)\.|macosx_[0-9_]+_(x86_64|arm64)\.whl|win_(amd64|arm64)\.whl)`)
 
 func toolFiles(ctx context.Context, need runtimes.Need, index Index, indexes []string) ([]runtimes.File, error) {
 	all, err := index.Files(ctx, runtimes.FileRequest{Ecosystem: "pypi", Name: need.Tool, Version: need.Version, Indexes: indexes})

@@ -26,6 +26,14 @@ type Manifest struct {
 	Key           string            `json:"key"`
 	Archive       ManifestArchive   `json:"archive"`
 	Packages      []ManifestPackage `json:"packages"`
+	Recipe        *ManifestRecipe   `json:"recipe,omitempty"` // where code ran
+}
+
+// ManifestRecipe is what built a layer for which code had to run.
+type ManifestRecipe struct {
+	Image    string            `json:"image"` // with its index digest
+	Tools    map[string]string `json:"tools"` // name → version
+	Bytecode bool              `json:"bytecode,omitempty"`
 }
 
 // ManifestArchive describes the zip.
@@ -73,7 +81,7 @@ func archiveOf(id TargetID, entry cache.Entry, facts entryFacts, zip string) Man
 	}
 }
 
-func newManifest(t target, entry cache.Entry, facts entryFacts, packages []keyedPackage) Manifest {
+func newManifest(t target, entry cache.Entry, facts entryFacts, in keyInput) Manifest {
 	m := Manifest{
 		Format:        1,
 		Name:          t.id.Layer,
@@ -83,10 +91,13 @@ func newManifest(t target, entry cache.Entry, facts entryFacts, packages []keyed
 		Architectures: t.id.Arches,
 		Key:           entry.Key.String(),
 		Archive:       archiveOf(t.id, entry, facts, t.zip),
-		Packages:      make([]ManifestPackage, len(packages)),
+		Packages:      make([]ManifestPackage, len(in.Packages)),
 	}
-	for i, p := range packages {
+	for i, p := range in.Packages {
 		m.Packages[i] = ManifestPackage(p)
+	}
+	if r := in.Recipe; r != nil {
+		m.Recipe = &ManifestRecipe{r.Image, r.Tools, r.Bytecode}
 	}
 	return m
 }

@@ -35,13 +35,14 @@ const memoKind = "memo/1"
 
 // memoKey names all that decides a recipe besides the files that are read. It
 // is a hash, since an index's address may hold credentials.
-func memoKey(program cache.Stamp, root string, combos []runtimes.Target, include []keyedFile) (string, error) {
+func memoKey(program cache.Stamp, root string, combos []runtimes.Target, include []keyedFile, pins string) (string, error) {
 	facts, err := json.Marshal(struct {
 		Program cache.Stamp // another build of layerbuild may read lock files otherwise
 		Root    string
-		Targets []runtimes.Target // without pins and files: neither decides a layout key
+		Targets []runtimes.Target // without pins and files
 		Include []keyedFile
-	}{program, root, combos, include})
+		Pins    string // hash of layerbuild.lock's content
+	}{program, root, combos, include, pins})
 	return hexSum(facts), err
 }
 

@@ -30,9 +30,11 @@ const lockHeader = "# Written by layerbuild: what no other lock file holds. Comm
 // lockDocument is layerbuild.lock as YAML. Maps are written in key order, so
 // equal content gives equal bytes.
 type lockDocument struct {
-	Version int                   `yaml:"version"`
-	Images  map[string]string     `yaml:"images,omitempty"`
-	Tools   map[string]lockedTool `yaml:"tools,omitempty"`
+	Version      int                         `yaml:"version"`
+	Images       map[string]string           `yaml:"images,omitempty"`
+	Tools        map[string]lockedTool       `yaml:"tools,omitempty"`
+	Requirements map[string]lockedResolution `yaml:"requirements,omitempty"`
+	Builds       map[string]lockedResolution `yaml:"builds,omitempty"`
 }
 
 type lockedTool struct {
@@ -40,12 +42,18 @@ type lockedTool struct {
 	Files   map[string]string `yaml:"files"` // name → "sha256:…"
 }
 
+type lockedResolution struct {
+	Input    string              `yaml:"input"`    // "sha256:…"
+	For      []string            `yaml:"for,flow"`      // "python3.11 x86_64", …
+	Packages map[string][]string `yaml:"packages"` // requirement → "sha256:…"
+}
+
 var sha256Pattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func readPins(file string) (runtimes.Pins, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return runtimes.Pins{Images: map[string]string{}, Tools: map[string]runtimes.Tool{}}, nil
+		return newPins(), nil
 	}
 	if err != nil {
 		return runtimes.Pins{}, err
@@ -53,13 +61,20 @@ func readPins(file string) (runtimes.Pins, error) {
 	return parsePins(file, data)
 }
 
+func newPins() runtimes.Pins {
+	return runtimes.Pins{
+		Images: map[string]string{}, Tools: map[string]runtimes.Tool{},
+		Requirements: map[string]runtimes.Resolution{}, Builds: map[string]runtimes.Resolution{},
+	}
+}
+
 // parsePins reads layerbuild.lock; its errors are [*runtimes.InputError]s.
 func parsePins(file string, data []byte) (runtimes.Pins, error) {
-	pins := runtimes.Pins{Images: map[string]string{}, Tools: map[string]runtimes.Tool{}}
+	pins := newPins()
 	problem := func(err error) error {
 		input := &runtimes.InputError{
 			File: asGiven(".", file), Problem: "cannot be used", Err: err,
-			Hint: "restore it from version control, or delete it and build once without --locked to make it anew",
+			Hint: "restore it from version control, or delete it and make it anew: layerbuild lock",
 		}
 		if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
 			input.Line, _ = strconv.Atoi(m[1])
@@ -69,6 +84,12 @@ func parsePins(file string, data []byte) (runtimes.Pins, error) {
 			input.Err = errors.New("it is empty")
 		}
 		return input
+	}
+	if line := conflictLine(data); line > 0 {
+		return pins, &runtimes.InputError{
+			File: asGiven(".", file), Line: line, Problem: "holds a merge conflict",
+			Hint: "take either side (git checkout --ours " + LockName + "), then run: layerbuild lock",
+		}
 	}
 	var doc lockDocument
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -96,7 +117,68 @@ func parsePins(file string, data []byte) (runtimes.Pins, error) {
 		}
 		pins.Tools[name] = t
 	}
+	for _, part := range []struct {
+		from map[string]lockedResolution
+		to   map[string]runtimes.Resolution
+	}{{doc.Requirements, pins.Requirements}, {doc.Builds, pins.Builds}} {
+		for name, locked := range part.from {
+			res, err := locked.parse()
+			if err != nil {
+				return pins, problem(fmt.Errorf("%s: %w", name, err))
+			}
+			part.to[name] = res
+		}
+	}
 	return pins, nil
+}
+
+func (l lockedResolution) parse() (runtimes.Resolution, error) {
+	res := runtimes.Resolution{Input: strings.TrimPrefix(l.Input, "sha256:"), Places: l.For}
+	if !sha256Pattern.MatchString(l.Input) {
+		return res, fmt.Errorf("input: %q is no digest (sha256:… with 64 hex digits)", l.Input)
+	}
+	for _, requirement := range slices.Sorted(maps.Keys(l.Packages)) {
+		p := runtimes.Pinned{Requirement: requirement}
+		for _, digest := range l.Packages[requirement] {
+			if !sha256Pattern.MatchString(digest) {
+				return res, fmt.Errorf("%s: %q is no digest (sha256:… with 64 hex digits)", requirement, digest)
+			}
+			p.SHA256 = append(p.SHA256, strings.TrimPrefix(digest, "sha256:"))
+		}
+		if slices.Sort(p.SHA256); len(p.SHA256) == 0 {
+			return res, fmt.Errorf("%s has no hash", requirement)
+		}
+		res.Packages = append(res.Packages, p)
+	}
+	return res, nil
+}
+
+func lockResolutions(all map[string]runtimes.Resolution) map[string]lockedResolution {
+	locked := make(map[string]lockedResolution)
+	for name, res := range all {
+		l := lockedResolution{"sha256:" + res.Input, res.Places, map[string][]string{}}
+		for _, p := range res.Packages {
+			for _, digest := range p.SHA256 {
+				l.Packages[p.Requirement] = append(l.Packages[p.Requirement], "sha256:"+digest)
+			}
+		}
+		locked[name] = l
+	}
+	return locked
+}
+
+// conflictLine is the line of the first mark that a merge left, 0 without one.
+func conflictLine(data []byte) int {
+	line := 0
+	for text := range bytes.Lines(data) {
+		line++
+		for _, mark := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
+			if bytes.HasPrefix(text, []byte(mark)) {
+				return line
+			}
+		}
+	}
+	return 0
 }
 
 func writePins(file string, pins runtimes.Pins) error {
@@ -109,7 +191,10 @@ func writePins(file string, pins runtimes.Pins) error {
 
 // formatPins is layerbuild.lock's one form.
 func formatPins(pins runtimes.Pins) ([]byte, error) {
-	doc := lockDocument{Version: lockVersion, Images: pins.Images, Tools: map[string]lockedTool{}}
+	doc := lockDocument{
+		Version: lockVersion, Images: pins.Images, Tools: map[string]lockedTool{},
+		Requirements: lockResolutions(pins.Requirements), Builds: lockResolutions(pins.Builds),
+	}
 	for name, tool := range pins.Tools {
 		files := make(map[string]string)
 		for _, f := range tool.Files {

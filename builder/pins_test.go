@@ -21,7 +21,26 @@ tools:
     files:
       uv-1.2.3-py3-none-manylinux_2_17_aarch64.whl: ` + digest + `
       uv-1.2.3-py3-none-manylinux_2_17_x86_64.whl: ` + digest + `
+requirements:
+  services/api/requirements.txt:
+    input: ` + digest + `
+    for: [python3.11 arm64, python3.11 x86_64]
+    packages:
+      numpy==2.2.6 ; python_full_version < '3.12':
+        - ` + digest + `
+      six==1.17.0:
+        - ` + digest + `
+        - ` + digest2 + `
+builds:
+  docopt 0.6.2:
+    input: ` + digest + `
+    for: [python3.11 arm64, python3.11 x86_64]
+    packages:
+      setuptools==80.9.0:
+        - ` + digest + `
 `
+
+const digest2 = "sha256:1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 // TestPinsRoundTrip: layerbuild.lock has one form.
 func TestPinsRoundTrip(t *testing.T) {
@@ -45,7 +64,10 @@ func TestPinsRefused(t *testing.T) {
 		"no version":       {"images: {}\n", "version 0"},
 		"an unknown field": {wholeLock + "other: 1\n", "other"},
 		"a short digest":   {strings.Replace(wholeLock, digest, "sha256:0123", 1), "is no digest"},
-		"a merge conflict": {"<<<<<<< HEAD\n" + wholeLock, LockName + ":"},
+		"a merge conflict": {wholeLock + "<<<<<<< HEAD\n", LockName + ":28: holds a merge conflict"},
+		"no hash":          {strings.Replace(wholeLock, "setuptools==80.9.0:\n        - "+digest, "setuptools==80.9.0: []", 1), "setuptools==80.9.0 has no hash"},
+		"a wrong hash":     {strings.Replace(wholeLock, digest2, "sha256:zz", 1), "six==1.17.0: \"sha256:zz\" is no digest"},
+		"a wrong input":    {strings.Replace(wholeLock, "input: "+digest, "input: 1", 1), "input: \"1\" is no digest"},
 		"cut in half":      {wholeLock[:len(wholeLock)-100], LockName + ":"},
 	} {
 		t.Run(name, func(t *testing.T) {

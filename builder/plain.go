@@ -60,7 +60,7 @@ func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error
 func (r *run) resolvePlain(res *resolved) (err error) {
 	res.recipe = &runtimes.Recipe{Layout: plainLayout, Target: res.combos[0]}
 	res.warnings = layoutWarnings(res.include, res.layer.Runtimes)
-	res.key, res.input, err = layoutKey(*res.recipe, res.include)
+	res.key, res.input, err = keyOf(*res.recipe, res.include)
 	return err
 }
 

@@ -18,6 +18,7 @@ func (b *Builder) Plan(ctx context.Context, opts Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.readOnly = true
 	all, err := r.resolveAll(ctx, false)
 	if err != nil {
 		return nil, err
@@ -44,18 +45,22 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 		Warnings: res.warnings,
 		Packages: []PlannedPackage{},
 		Notes:    res.notes,
-		Prebuilt: res.key != "",
+		Prebuilt: len(res.recipe.Missing()) == 0 && len(res.recipe.Built()) == 0,
 		Key:      res.key,
 		Output:   res.zip,
 	}
 	for _, pkg := range res.recipe.Packages {
-		p.Packages = append(p.Packages, PlannedPackage{pkg.Name, pkg.Version, pkg.File.Name, pkg.File.SHA256, pkg.Missing})
+		p.Packages = append(p.Packages, PlannedPackage{pkg.Name, pkg.Version, pkg.File.Name, pkg.File.SHA256, pkg.Missing, pkg.Build != nil})
 	}
-	if !p.Prebuilt {
-		p.EngineWhy = "packages must be compiled, which is not built yet: " + packageNames(res.recipe.Missing())
+	if missing := res.recipe.Missing(); len(missing) > 0 {
+		p.EngineWhy = "there is no file to install for " + packageNames(missing)
 		return p
 	}
 	r.planEngine(res, &p)
+	if res.key == "" {
+		p.MissWhy = LockName + " does not hold yet what the container needs: layerbuild lock adds it"
+		return p
+	}
 	p.Hit, p.MissWhy = r.wouldHit(ctx, res.key)
 	return p
 }

@@ -30,6 +30,8 @@ type run struct {
 	all     []target // of the configuration
 	chosen  []target // of them, those asked for
 	ping    func() (place string, err error)
+
+	readOnly bool // nothing may be written into layerbuild.lock
 }
 
 func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
@@ -104,7 +106,6 @@ func (r *run) resolveAll(ctx context.Context, memos bool) ([]*resolved, error) {
 }
 
 // joinDistinct joins errors, each text once: the targets of a layer share
-// joinDistinct joins errors, each text once: the targets of a layer share
 // their lock file's defects, and those of a run an engine that is not there.
 func joinDistinct(errs []error) error {
 	var texts []string
@@ -126,7 +127,7 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	if t.layer.Plain {
 		return res, r.resolvePlain(res)
 	}
-	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include))
+	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include), r.lock.digest())
 	if err != nil {
 		return nil, err
 	}
@@ -171,13 +172,29 @@ func (r *run) complete(ctx context.Context, res *resolved, project fs.FS) error 
 			return err
 		}
 	}
-	res.recipe = &recipe
 	res.lockFile, res.packages, res.notes = recipe.LockFile, len(recipe.Packages), recipe.Notes
-	if res.key, res.input = "", nil; len(recipe.Missing()) > 0 {
+	if len(recipe.Missing()) == 0 && recipe.Runs() && len(recipe.Needs) > 0 && !r.readOnly {
+		if recipe, err = r.pinned(ctx, project, res.combos[0], recipe); err != nil {
+			return err
+		}
+	}
+	res.recipe = &recipe
+	if res.key, res.input = "", nil; len(recipe.Missing()) > 0 || recipe.Runs() && recipe.Container == nil {
 		return nil // nor the key that a memo told
 	}
-	res.key, res.input, err = layoutKey(recipe, res.include)
+	res.key, res.input, err = keyOf(recipe, res.include)
 	return err
+}
+
+// pinned pins what a recipe that runs code needs: its key is made of it.
+func (r *run) pinned(ctx context.Context, project fs.FS, t runtimes.Target, recipe runtimes.Recipe) (runtimes.Recipe, error) {
+	if _, _, err := r.chooseEngine(&recipe); err != nil {
+		return recipe, err
+	}
+	if err := r.pin(ctx, recipe.Needs); err != nil {
+		return recipe, err
+	}
+	return r.recipe(ctx, project, t)
 }
 
 // mustEqual demands that a universal layer installs the same files for
@@ -207,6 +224,8 @@ func (r *run) mustEqual(ctx context.Context, project fs.FS, t target, first runt
 		switch {
 		case !ok:
 			return problem("%s is installed only %s", p.Name, where)
+		case p.Build != nil:
+			return problem("%s is built from source, for one runtime and architecture at a time", p.Name)
 		case q.File.SHA256 != p.File.SHA256 || q.Missing != p.Missing:
 			return problem("%s is %s %s, and %s elsewhere", p.Name, fileOrVersion(p), where, fileOrVersion(q))
 		}
@@ -225,23 +244,37 @@ func fileOrVersion(p runtimes.Package) string {
 	return p.File.Name
 }
 
-// recipe asks the plugin, completing what the lock file leaves out.
+// recipe asks the plugin, completing what the lock file leaves out, and
+// resolving what it leaves open.
 func (r *run) recipe(ctx context.Context, project fs.FS, t runtimes.Target) (runtimes.Recipe, error) {
 	plugin, err := r.plugin(t.Runtime.Family)
 	if err != nil {
 		return runtimes.Recipe{}, err
 	}
-	t.Pins = r.lock.current()
-	recipe, err := plugin.Recipe(project, t)
-	var incomplete *runtimes.Incomplete
-	if errors.As(err, &incomplete) {
-		if t.Files, err = r.answer(ctx, incomplete); err != nil {
+	t.Files = make(map[string][]runtimes.File)
+	for range maxRounds {
+		t.Pins = r.lock.current()
+		recipe, err := plugin.Recipe(project, t)
+		var incomplete *runtimes.Incomplete
+		var unresolved *runtimes.Unresolved
+		switch {
+		case errors.As(err, &incomplete):
+			err = r.answer(ctx, incomplete, t.Files)
+		case errors.As(err, &unresolved):
+			err = r.resolveOpen(ctx, unresolved.Questions)
+		default:
+			return recipe, err
+		}
+		if err != nil {
 			return runtimes.Recipe{}, err
 		}
-		recipe, err = plugin.Recipe(project, t)
 	}
-	return recipe, err
+	return runtimes.Recipe{}, fmt.Errorf("%s asks again for what it was told", plugin.Name())
 }
+
+// maxRounds bounds how often a plugin may ask: for the resolution of an input,
+// for the files of what it holds, for what their builds need.
+const maxRounds = 8
 
 func (r *run) plugin(family string) (runtimes.Runtime, error) {
 	for _, p := range r.Runtimes {
@@ -261,26 +294,26 @@ func (r *run) report(e Event) {
 func (r *run) note(id TargetID, text string) { r.report(Event{Target: id, Kind: Noted, Text: text}) }
 func (r *run) warn(id TargetID, text string) { r.report(Event{Target: id, Kind: Warned, Text: text}) }
 
-// refuseToCompile names all sets that cannot be built without compiling.
-func refuseToCompile(all []*resolved) error {
+// refuseMissing names all sets that cannot be built.
+func refuseMissing(all []*resolved) error {
 	var errs []error
 	for _, res := range all {
-		if res.key == "" {
-			errs = append(errs, mustCompile(res.id, res.lockFile, res.recipe.Missing()))
+		if res.recipe != nil && len(res.recipe.Missing()) > 0 {
+			errs = append(errs, noFile(res.id, res.lockFile, res.recipe.Missing()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// mustCompile explains a set that cannot be built without compiling.
-func mustCompile(id TargetID, lockFile string, missing []runtimes.Package) error {
+// noFile explains a set of which some packages have no file at all.
+func noFile(id TargetID, lockFile string, missing []runtimes.Package) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: no prebuilt file fits", id)
+	fmt.Fprintf(&b, "%s: no file fits", id)
 	for _, p := range missing {
 		fmt.Fprintf(&b, "\n  %s %s: %s", p.Name, p.Version, p.Missing)
 	}
 	return &runtimes.InputError{
 		File: lockFile, Problem: b.String(),
-		Hint: "lock a version that has a wheel for this runtime, or use a newer runtime; compiling from source is not built yet",
+		Hint: "lock a version that has a wheel for this runtime, or its source; or use a newer runtime",
 	}
 }

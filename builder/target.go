@@ -39,6 +39,7 @@ func expand(config *Config, output string, indexes []string) []target {
 					ExcludeFiles:   layer.ExcludeFiles,
 					ConsoleScripts: layer.ConsoleScripts,
 					Bytecode:       layer.Bytecode,
+					Places:         placesOf(config, layer.Path, runtime.Family),
 					Indexes:        indexes,
 				})
 			}
@@ -52,6 +53,24 @@ func expand(config *Config, output string, indexes []string) []target {
 		}
 	}
 	return targets
+}
+
+// placesOf are those for which a folder is built, by whatever layer: what is
+// resolved for the folder holds for all of them.
+func placesOf(config *Config, path, family string) []runtimes.Place {
+	var all []runtimes.Place
+	for _, layer := range config.Layers {
+		for _, info := range layer.Runtimes {
+			for _, arch := range layer.Architectures {
+				p := runtimes.Place{Runtime: info, Arch: arch}
+				if layer.Path == path && info.Family == family && !slices.Contains(all, p) {
+					all = append(all, p)
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b runtimes.Place) int { return strings.Compare(a.String(), b.String()) })
+	return all
 }
 
 func newTarget(layer Layer, output string, combos []runtimes.Target) target {

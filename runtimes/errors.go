@@ -53,11 +53,7 @@ func (e *Incomplete) Error() string {
 type Unresolved struct{ Questions []Question }
 
 func (e *Unresolved) Error() string {
-	q := e.Questions[0]
-	if q.Stale != "" {
-		return fmt.Sprintf("%s: %s", q.Name, q.Stale)
-	}
-	return q.Name + ": not resolved yet"
+	return fmt.Sprintf("%s: %s", e.Questions[0].Name, e.Questions[0].Why)
 }
 
 // DigestError says that something fetched is not what was locked.

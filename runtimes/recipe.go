@@ -58,14 +58,6 @@ type Build struct {
 	Requires []Pinned // what the build needs, all of it, as layerbuild.lock has it
 }
 
-// Pinned is one member of a resolution: a requirement that names one version,
-// in its ecosystem's own words ("numpy==2.2.6 ; python_full_version < '3.12'"),
-// and the files that it may be.
-type Pinned struct {
-	Requirement string
-	SHA256      []string // lower-case hex, sorted
-}
-
 // File is one distribution file: a wheel, a tarball, a jar.
 type File struct {
 	Name   string `json:"name"`           // file name: "numpy-2.2.6-cp311-….whl"
@@ -122,8 +114,9 @@ func (r Recipe) Excluded(path string) bool {
 // after the other in the same root file system, natively for the machine that
 // runs them: a prebuilt set needs no emulation.
 type Container struct {
-	Image  string // with its index digest: "…/python:3.11@sha256:…"
-	Arch   Arch   // whose programs the steps run; "" where any machine gives the same
+	Image  string            // with its index digest: "…/python:3.11@sha256:…"
+	Arch   Arch              // whose programs the steps run; "" where any machine gives the same
+	Tools  map[string]string // build tools that the steps use, by name: their versions
 	Steps  []Step
 	Output string // the folder whose content is the installed tree
 }
@@ -179,29 +172,6 @@ type Pins struct {
 	// need, by the package ("docopt 0.6.2") or the local project's path.
 	Requirements map[string]Resolution
 	Builds       map[string]Resolution
-}
-
-// Resolution is what a question came to.
-type Resolution struct {
-	Input    string   // SHA-256 of what was asked, see [Question.Input]
-	Oldest   string   // the oldest version of the language that it is for: "3.11"
-	Packages []Pinned // sorted by Requirement
-}
-
-// Question asks for the versions that an input leaves open. Its answer holds
-// for every platform and every version of the language from Oldest on.
-type Question struct {
-	Ecosystem    string   // "pypi"
-	Name         string   // in [Pins]: a path in the project, or a package with its version
-	Build        bool     // it is asked for a build
-	Input        string   // SHA-256, in hex, of all that is asked: another one makes the answer stale
-	Oldest       string   // "3.11"
-	Requirements []string // in the ecosystem's own words
-	Constraints  []string // likewise; they ask for nothing by themselves
-	Prereleases  bool     // they are wanted wherever there are any
-	Sdist        *File    // a source archive: what it says that its build needs is asked, too
-	Indexes      []string // where to ask, as in [Recipe]
-	Stale        string   // why the answer in layerbuild.lock does not hold; "" where there is none
 }
 
 // Tool is a build tool that steps use.

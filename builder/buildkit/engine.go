@@ -19,7 +19,9 @@ import (
 	"os"
 	"sync"
 
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -99,8 +101,12 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if err != nil {
 		return err
 	}
+	platform, err := platformOf(workers, r.Container.Arch)
+	if err != nil {
+		return fmt.Errorf("BuildKit at %s: %w", c.place, err)
+	}
 	o := graphOptions{
-		platform: llb.Platform(workers[0].Platforms[0]),
+		platform: llb.Platform(platform),
 		proxy:    proxyFromEnvironment(),
 		caBundle: bundle != nil,
 		netrc:    netrc != nil,
@@ -123,6 +129,28 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		secrets[netrcID] = netrc
 	}
 	return e.solve(ctx, c, solveRequest{recipe: r, graph: g, secrets: secrets, w: w, progress: p})
+}
+
+// ociArch names Lambda's architectures as images do.
+var ociArch = map[runtimes.Arch]string{runtimes.X86_64: "amd64", runtimes.ARM64: "arm64"}
+
+// platformOf is the platform that steps run on: the first worker's own, unless
+// they must run on a certain one.
+func platformOf(workers []*client.WorkerInfo, arch runtimes.Arch) (ocispecs.Platform, error) {
+	if arch == "" {
+		return workers[0].Platforms[0], nil
+	}
+	for _, w := range workers {
+		for _, p := range w.Platforms {
+			if p.OS == "linux" && p.Architecture == ociArch[arch] {
+				return p, nil
+			}
+		}
+	}
+	return ocispecs.Platform{}, &runtimes.InputError{
+		Problem: fmt.Sprintf("it runs nothing for %s, and sources are built on the architecture they are for", arch),
+		Hint:    "name a builder of that architecture with --builder, or have this one emulate it (Debian: qemu-user-static and binfmt-support)",
+	}
 }
 
 // maxSecret is BuildKit's own limit of a secret's size.

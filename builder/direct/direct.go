@@ -139,6 +139,15 @@ func (e *Engine) open(ctx context.Context, r runtimes.Recipe, p runtimes.Progres
 	return wheels, g.Wait()
 }
 
+// Fetch returns the package's distribution file, verified: from the downloads,
+// or from the network as [Engine.Install] would. The indexes are as in
+// [runtimes.Recipe]; where the user configured some, they are asked first.
+func (e *Engine) Fetch(ctx context.Context, pkg runtimes.Package, indexes []string) (ReadAtCloser, error) {
+	configured := slices.ContainsFunc(indexes, func(index string) bool { return index != "" })
+	r := runtimes.Recipe{Indexes: indexes, Mirrored: configured}
+	return e.file(ctx, r, pkg, func(runtimes.Update) {})
+}
+
 // file returns the package's distribution file, from the downloads or the
 // network.
 func (e *Engine) file(ctx context.Context, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {

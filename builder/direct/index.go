@@ -91,6 +91,22 @@ func (x *Index) Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.F
 	return files, nil
 }
 
+// Project lists the files of all versions of a package, as far as the index
+// gives their SHA-256. The first index that knows the package answers alone;
+// the list is empty where none does.
+func (x *Index) Project(ctx context.Context, name string, indexes []string) ([]runtimes.File, error) {
+	if len(indexes) == 0 {
+		indexes = []string{""}
+	}
+	for _, index := range indexes {
+		files, err := x.list(ctx, cmp.Or(index, DefaultIndex()), name)
+		if err != nil || len(files) > 0 {
+			return files, err
+		}
+	}
+	return nil, nil
+}
+
 func wanted(q runtimes.FileRequest, f runtimes.File) bool {
 	version, ok := wheel.SplitFileName(q.Name, f.Name)
 	return ok && wheel.SameVersion(version, q.Version) && (len(q.Hashes) == 0 || slices.Contains(q.Hashes, f.SHA256))

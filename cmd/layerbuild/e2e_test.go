@@ -104,7 +104,7 @@ func TestLockFile(t *testing.T) {
 			args = append(args, "--locked")
 		}
 		_, stderr := r.run(2, args...)
-		if !strings.Contains(stderr, "layerbuild.lock: lacks the digest of "+image) || !strings.Contains(stderr, "layerbuild: hint: build once without --locked") {
+		if !strings.Contains(stderr, "layerbuild.lock: lacks the digest of "+image) || !strings.Contains(stderr, "layerbuild: hint: run: layerbuild lock") {
 			t.Errorf("%s: %s", env, stderr)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
+	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -30,7 +31,11 @@ func (s *selection) connect(b *builder.Builder, cacheDir string) (func() error, 
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}}
 	b.Index = &direct.Index{Client: client}
 	b.Indexes = configured.Indexes
-	b.Direct = &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
+	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
+	b.Direct = engine
+	b.Resolver = &resolver.Resolver{
+		Engine: engine, Folder: filepath.Join(cacheDir, "resolver"), Logins: configured.Logins, CABundle: caBundle,
+	}
 	address, from := s.builderAddress(b.Config)
 	tls := b.Config.Builder.TLS
 	containers := &buildkit.Engine{

@@ -61,8 +61,11 @@ func writePlan(w io.Writer, plan *builder.Plan) error {
 		}
 		for _, p := range t.Packages {
 			file := p.File
-			if p.Missing != "" {
-				file = "must be compiled: " + p.Missing
+			switch {
+			case p.Build:
+				file = "built from " + strings.TrimSuffix(p.File+": "+p.Missing, ": ")
+			case p.Missing != "":
+				file = "no file fits: " + p.Missing
 			}
 			fmt.Fprintf(tw, "    %s\t%s\t%s\n", p.Name, p.Version, file)
 		}
@@ -90,13 +93,13 @@ func planRows(t builder.PlannedTarget) [][2]string {
 	case t.Plain:
 		packages, files = "", fmt.Sprint(t.Files)
 	case !t.Prebuilt:
-		var missing []string
+		var sources []string
 		for _, p := range t.Packages {
-			if p.Missing != "" {
-				missing = append(missing, p.Name)
+			if p.Build || p.Missing != "" {
+				sources = append(sources, p.Name)
 			}
 		}
-		packages = fmt.Sprintf("%d, to compile: %s", len(t.Packages), strings.Join(missing, ", "))
+		packages = fmt.Sprintf("%d, not prebuilt: %s", len(t.Packages), strings.Join(sources, ", "))
 	}
 	engine := t.Engine
 	if t.EngineWhy != "" {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
@@ -31,18 +32,32 @@ type selection struct {
 func (s *selection) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&s.config, "config", "c", "", "read `FILE`, not the nearest "+builder.ConfigName)
+	s.addConfigFlag(f)
 	f.StringSliceVar(&s.runtimes, "runtime", nil, "only this `RUNTIME`, as python3.13, or a list: a,b")
 	f.StringSliceVar(&s.arches, "arch", nil, "only this `ARCH`, x86_64 or arm64, or a list")
 	f.StringVar(&s.output, "output", "", "put the results into `FOLDER`")
 	f.StringVar(&s.engine, "engine", "", "by `ENGINE`: auto, buildkit or direct; changes no layer")
-	f.StringVar(&s.builder, "builder", "", "BuildKit's `ADDRESS`: unix:///path or tcp://host:port")
+	s.addBuilderFlag(f)
 	f.BoolVar(&s.noCache, "no-cache", false, "build what is cached, too")
 	f.BoolVar(&s.locked, "locked", inCI(), "refuse to write "+builder.LockName+"; implied by CI=true")
 	f.IntVar(&s.jobs, "jobs", 0, "use `N` workers; 0 is one for each processor")
-	f.BoolVar(&s.json, "json", false, "print the result as JSON")
+	s.addJSONFlag(f)
 	f.Lookup("locked").DefValue = "" // no part of the help, which is the same everywhere
 	s.completeFlags(cmd)
+}
+
+// The flags that every command has which reads the configuration.
+
+func (s *selection) addConfigFlag(f *pflag.FlagSet) {
+	f.StringVarP(&s.config, "config", "c", "", "read `FILE`, not the nearest "+builder.ConfigName)
+}
+
+func (s *selection) addBuilderFlag(f *pflag.FlagSet) {
+	f.StringVar(&s.builder, "builder", "", "BuildKit's `ADDRESS`: unix:///path or tcp://host:port")
+}
+
+func (s *selection) addJSONFlag(f *pflag.FlagSet) {
+	f.BoolVar(&s.json, "json", false, "print the result as JSON")
 }
 
 // inCI tells whether this runs in continuous integration: CI=true.

@@ -22,16 +22,16 @@ func completeRequirements(project fs.FS, file string, t runtimes.Target) (locked
 	if err != nil {
 		return lockedSet{}, err
 	}
-	required, err := r.locked(t)
-	if err != nil {
-		return lockedSet{}, err
-	}
 	indexes, notes, err := r.options.indexes(file)
 	if err != nil && len(t.Indexes) == 0 {
 		return lockedSet{}, err
 	}
 	set := lockedSet{indexes: indexes, notes: append(notes, excludeNotes(r, t)...)}
 	indexes = indexesOf(t, indexes)
+	required, err := r.required(t, indexes)
+	if err != nil {
+		return lockedSet{}, err
+	}
 	incomplete := &runtimes.Incomplete{LockFile: file}
 	for _, q := range required {
 		p := lockedPackage{name: q.name, version: q.version, sourceOnly: r.options.fromSource(q.name)}

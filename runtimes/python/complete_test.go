@@ -138,7 +138,7 @@ func TestCompleteRequirements(t *testing.T) {
 		{"an index without any", "six==1.17.0 --hash=sha256:" + strings.Repeat("3", 64), nil,
 			"requirements.txt:1: no package index that was asked has a file of six 1.17.0 with a hash that is locked here", "[]"},
 		{"no index", "--no-index\n" + both, nil, "requirements.txt: --no-index: files of local folders or plain pages cannot be used yet, only those of a package index", ""},
-		{"not locked", "six==1.17.0\n", nil, "requirements.txt:1: 1 requirement is not locked:\n  requirements.txt:1: six==1.17.0: no hash", ""},
+		{"not locked", "six==1.17.0\n", nil, "requirements.txt: 1 requirement is not locked:\n  requirements.txt:1: six==1.17.0: no hash", ""},
 		{"groups", both, func(t *runtimes.Target) { t.Groups = []string{"web"} }, "requirements.txt: a requirements file has no groups, and the layer asks for web", ""},
 		{"extras", both, func(t *runtimes.Target) { t.Extras = []string{"s3"} }, "requirements.txt: a requirements file has no extras, and the layer asks for s3", ""},
 		{"nothing", "# nothing yet\n", nil, "requirements.txt: nothing to install for python3.12 on x86_64", ""},

@@ -73,8 +73,8 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 		needs = append(needs, runtimes.Need{Image: t.Runtime.Image})
 	}
 	uv := t.Pins.Tools[uvName]
-	if uv.Version != uvVersion || len(uv.Files) == 0 {
-		needs = append(needs, runtimes.Need{Tool: uvName, Version: uvVersion})
+	if len(uv.Files) == 0 {
+		needs = append(needs, uvNeed())
 	}
 	if len(needs) > 0 {
 		return needs, nil
@@ -85,10 +85,15 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 	}
 	return nil, &runtimes.Container{
 		Image:  t.Runtime.Image + "@" + digest,
+		Tools:  map[string]string{uvName: uv.Version},
 		Steps:  steps,
 		Output: outputFolder,
 	}
 }
+
+// uvNeed is the tool, in the version that a new layerbuild.lock gets. One that
+// has another stays with it.
+func uvNeed() runtimes.Need { return runtimes.Need{Tool: uvName, Version: uvVersion} }
 
 // bringUV installs the pinned uv with the image's pip, which picks the file
 // for the machine it runs on.

@@ -26,15 +26,15 @@ type lockedRequirement struct {
 // locked gives what the file pins for a target, sorted by name. Requirements
 // whose marker is false there, and those of t.Exclude, are left out.
 //
-// "Every line has ==" is no lock: what a line leaves open is refused, all such
-// lines in one *runtimes.InputError.
-func (r *requirementsFile) locked(t runtimes.Target) ([]lockedRequirement, error) {
+// "Every line has ==" is no lock: open lists what the lines leave open, which a
+// resolution must fill in; resolved are the lines of one.
+func (r *requirementsFile) locked(t runtimes.Target, resolved []requirementLine) (set []lockedRequirement, open []openRequirement, err error) {
 	env := pep.EnvironmentFor(t)
 	env.Extras, env.DependencyGroups = nil, nil // those of a project, which this is not
 	byName := make(map[string][]requirementLine)
 	var names []string
 	var refused []requirementLine
-	for _, line := range r.lines {
+	for _, line := range slices.Concat(r.lines, resolved) {
 		switch {
 		case !line.marker.Eval(env) || excluded(t, line.name):
 		case line.refused != "":
@@ -56,25 +56,20 @@ func (r *requirementsFile) locked(t runtimes.Target) ([]lockedRequirement, error
 		byName[line.name] = append(byName[line.name], line)
 	}
 	if len(refused) > 0 {
-		return nil, refusedError(refused)
+		return nil, nil, refusedError(refused)
 	}
-	var set []lockedRequirement
-	var open []openRequirement
 	for _, name := range names { // in the file's order, for the messages
 		l, why, err := merge(byName[name])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if why != "" {
 			open = append(open, openRequirement{byName[name][0], why})
 		}
 		set = append(set, l)
 	}
-	if len(open) > 0 {
-		return nil, openError(open)
-	}
 	slices.SortFunc(set, func(a, b lockedRequirement) int { return strings.Compare(a.name, b.name) })
-	return set, nil
+	return set, open, nil
 }
 
 func excluded(t runtimes.Target, name string) bool {
@@ -174,17 +169,12 @@ type openRequirement struct {
 // maxListed bounds the list in one message.
 const maxListed = 100
 
-func openError(open []openRequirement) error {
+func openText(open []openRequirement) string {
 	lines := make([]string, len(open))
 	for i, o := range open {
 		lines[i] = fmt.Sprintf("%s: %s: %s", o.line.place(), shortText(o.line.text), o.why)
 	}
-	return &runtimes.InputError{
-		File: open[0].line.file, Line: open[0].line.line,
-		Problem: fmt.Sprintf("%s not locked:%s", count(len(open), "requirement is", "requirements are"), bulleted(lines)),
-		Hint: "make a lock with hashes of everything: uv pip compile --generate-hashes requirements.in -o requirements.txt, " +
-			"or pip-compile --generate-hashes",
-	}
+	return fmt.Sprintf("%s not locked:%s", count(len(open), "requirement is", "requirements are"), bulleted(lines))
 }
 
 func refusedError(refused []requirementLine) error {

@@ -181,6 +181,15 @@ func (x *Index) Add(w Wheel) (File, error) {
 	return f, err
 }
 
+// AddSdist builds a source archive and serves it from now on.
+func (x *Index) AddSdist(s Sdist) (File, error) {
+	f, err := s.Build()
+	if err == nil {
+		x.AddFile(s.Name, f)
+	}
+	return f, err
+}
+
 // AddFile serves a file as one of the project's, whatever it holds. The
 // index states f.SHA256 as its hash, whether it is or not.
 func (x *Index) AddFile(project string, f File) {

@@ -1,0 +1,349 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// LockOptions say how [Builder.Lock] brings layerbuild.lock up to date.
+type LockOptions struct {
+	Check bool // change nothing, and fail where something would change
+
+	// Upgrade lists what is to move to its newest version: "images", "tools",
+	// names of packages, or "*" for everything.
+	Upgrade []string
+}
+
+// LockResult is what became of layerbuild.lock.
+type LockResult struct {
+	File    string       `json:"file"`
+	Changes []LockChange `json:"changes"` // none: it was up to date
+}
+
+// LockChange is one line of the difference.
+type LockChange struct {
+	In   string `json:"in"`             // "images", "tools", or what was resolved: "services/api/requirements.txt"
+	Name string `json:"name"`           // image, tool, package; "" for all of In
+	From string `json:"from,omitempty"` // version or digest; "" where it is new
+	To   string `json:"to,omitempty"`   // "" where it is gone
+}
+
+// renewal is how layerbuild.lock is made anew from what it was. Its methods
+// are for nil, too: a build keeps all and may add.
+type renewal struct {
+	earlier runtimes.Pins
+	opts    LockOptions
+	wrong   []string // what a check found
+}
+
+// errNotCurrent stops a target whose pins a check found wanting.
+var errNotCurrent = errors.New(LockName + " is not up to date")
+
+// refuse is where a check ends.
+func (n *renewal) refuse(name, why string) error {
+	if n == nil || !n.opts.Check {
+		return nil
+	}
+	if text := name + ": " + why; !slices.Contains(n.wrong, text) {
+		n.wrong = append(n.wrong, text)
+	}
+	return errNotCurrent
+}
+
+func (n *renewal) upgrading(what string) bool {
+	return n != nil && (slices.Contains(n.opts.Upgrade, what) || slices.Contains(n.opts.Upgrade, "*"))
+}
+
+func (n *renewal) keepImage(ref string, earlier runtimes.Pins) string {
+	if n.upgrading("images") {
+		return ""
+	}
+	return earlier.Images[ref]
+}
+
+func (n *renewal) keepTool(name string, earlier runtimes.Pins) (runtimes.Tool, bool) {
+	tool, ok := earlier.Tools[name]
+	return tool, ok && !n.upgrading("tools")
+}
+
+// upgrades lists the packages of a resolution that are to move.
+func (n *renewal) upgrades(res runtimes.Resolution) []string {
+	if n == nil {
+		return nil
+	}
+	if n.upgrading("*") {
+		return []string{"*"}
+	}
+	var names []string
+	for _, p := range res.Packages {
+		name, _ := nameVersion(p.Requirement)
+		if i := slices.IndexFunc(n.opts.Upgrade, func(u string) bool { return plainName(u) == plainName(name) }); i >= 0 && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// nameVersion parts "numpy==2.2.6 ; …" for people: the marker stays with the
+// name, since a package may be pinned once for each.
+func nameVersion(requirement string) (name, version string) {
+	requirement, _, _ = strings.Cut(requirement, ";")
+	name, version, _ = strings.Cut(requirement, "==")
+	name, _, _ = strings.Cut(name, "[")
+	return strings.TrimSpace(name), strings.TrimSpace(version)
+}
+
+var nameRuns = regexp.MustCompile(`[-_.]+`)
+
+// plainName is a package's name in the one form that compares.
+func plainName(name string) string { return nameRuns.ReplaceAllString(strings.ToLower(name), "-") }
+
+// Lock brings layerbuild.lock up to date with all that the configuration's
+// layers need: it adds what is missing, resolves anew what moved, and drops what
+// nothing needs any more. What still holds stays as it is.
+func (b *Builder) Lock(ctx context.Context, opts LockOptions) (*LockResult, error) {
+	r, err := b.newRun(ctx, Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.exclusively(ctx, r.lock.path)()
+	earlier, err := readPins(r.lock.path) // once more: nobody else writes it now
+	if err != nil {
+		return nil, err
+	}
+	n := &renewal{earlier: earlier, opts: opts}
+	if err := n.known(); err != nil {
+		return nil, err
+	}
+	r.lock.renewal = n
+	if opts.Check {
+		// With all that there is at hand, plugins can say what is wrong with it;
+		// without, what of it nobody asks for.
+		r.lock.pins = clonePins(earlier)
+		if err := r.lockAll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if r.lock.pins = newPins(); len(n.wrong) == 0 {
+		if err := r.lockAll(ctx); err != nil {
+			return nil, err // with half of it locked, the file stays as it is
+		}
+	}
+	return r.finishLock(n)
+}
+
+// lockAll has every target of the configuration ask for what it needs.
+func (r *run) lockAll(ctx context.Context) error {
+	var errs []error
+	for _, t := range r.all {
+		if t.layer.Plain {
+			continue
+		}
+		for _, combo := range t.combos {
+			if err := r.lockTarget(ctx, combo); err != nil && !errors.Is(err, errNotCurrent) {
+				errs = append(errs, err)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	return joinDistinct(errs)
+}
+
+// finishLock writes what came out, or says what a check found.
+func (r *run) finishLock(n *renewal) (*LockResult, error) {
+	result := &LockResult{File: r.lock.path, Changes: []LockChange{}}
+	if len(n.wrong) == 0 {
+		result.Changes = differences(n.earlier, r.lock.pins)
+	}
+	if n.opts.Check {
+		for _, c := range result.Changes {
+			n.wrong = append(n.wrong, c.String())
+		}
+		if len(n.wrong) > 0 {
+			return nil, &runtimes.InputError{
+				File: LockName, Problem: "is not up to date:\n  " + strings.Join(n.wrong, "\n  "),
+				Hint: "run: layerbuild lock, and commit " + LockName,
+			}
+		}
+		return result, nil
+	}
+	if empty(r.lock.pins) && empty(n.earlier) {
+		return result, nil // nothing to hold: no file
+	}
+	data, err := formatPins(r.lock.pins)
+	if err != nil {
+		return nil, err
+	}
+	if err := updateFile(r.lock.path, func([]byte) ([]byte, error) { return data, nil }); err != nil {
+		return nil, fmt.Errorf("write %s: %w", LockName, err)
+	}
+	return result, nil
+}
+
+func empty(p runtimes.Pins) bool {
+	return len(p.Images)+len(p.Tools)+len(p.Requirements)+len(p.Builds) == 0
+}
+
+// known refuses to upgrade what layerbuild.lock does not hold.
+func (n *renewal) known() error {
+	var names []string
+	for _, part := range []map[string]runtimes.Resolution{n.earlier.Requirements, n.earlier.Builds} {
+		for _, res := range part {
+			for _, p := range res.Packages {
+				name, _ := nameVersion(p.Requirement)
+				names = append(names, plainName(name))
+			}
+		}
+	}
+	for _, what := range n.opts.Upgrade {
+		if what == "*" || what == "images" || what == "tools" || slices.Contains(names, plainName(what)) {
+			continue
+		}
+		err := &runtimes.InputError{File: LockName, Problem: fmt.Sprintf("holds no package %s to upgrade", what),
+			Hint: "what other lock files hold is upgraded by the tools that write them; " + LockName + " has images, tools and what it resolved itself"}
+		if near := Nearest(plainName(what), append(names, "images", "tools")); near != "" {
+			err.Hint = "did you mean " + near + "?"
+		}
+		return err
+	}
+	return nil
+}
+
+// lockTarget has all be asked that a target needs. What a container needs is
+// pinned where one is reached, or was pinned before; a set that runs nothing
+// can do without.
+func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
+	recipe, err := r.recipe(ctx, r.project, t)
+	if err != nil {
+		return err
+	}
+	if len(recipe.Needs) == 0 {
+		return nil
+	}
+	if recipe.Runs() {
+		return r.pinReached(ctx, recipe.Needs)
+	}
+	for _, need := range recipe.Needs {
+		_, hasTool := r.lock.renewal.earlier.Tools[need.Tool]
+		if r.lock.renewal.earlier.Images[need.Image] != "" || hasTool {
+			continue
+		}
+		if r.lock.renewal.opts.Check {
+			return r.keepHeld(ctx, recipe.Needs)
+		}
+		if _, err := r.reach(); err != nil {
+			r.note(TargetID{}, err.Error()+": "+LockName+" gets no digests of images, which only containers need")
+			return r.keepHeld(ctx, recipe.Needs)
+		}
+	}
+	return r.pinReached(ctx, recipe.Needs)
+}
+
+// keepHeld keeps of needs what layerbuild.lock held before.
+func (r *run) keepHeld(ctx context.Context, needs []runtimes.Need) error {
+	held := slices.DeleteFunc(slices.Clone(needs), func(need runtimes.Need) bool {
+		_, hasTool := r.lock.renewal.earlier.Tools[need.Tool]
+		return r.lock.renewal.earlier.Images[need.Image] == "" && !hasTool
+	})
+	return r.lock.pin(ctx, held, r.Builder)
+}
+
+// pinReached pins needs; to resolve an image, BuildKit must be there.
+func (r *run) pinReached(ctx context.Context, needs []runtimes.Need) error {
+	for _, need := range needs {
+		if need.Image == "" || r.lock.renewal.opts.Check || r.lock.renewal.keepImage(need.Image, r.lock.renewal.earlier) != "" {
+			continue
+		}
+		if _, err := r.reach(); err != nil {
+			return err
+		}
+	}
+	return r.lock.pin(ctx, needs, r.Builder)
+}
+
+// differences lists what changed, in the file's order.
+func differences(from, to runtimes.Pins) []LockChange {
+	changes := compare("images", from.Images, to.Images)
+	versions := func(tools map[string]runtimes.Tool) map[string]string {
+		all := make(map[string]string)
+		for name, tool := range tools {
+			all[name] = tool.Version
+		}
+		return all
+	}
+	changes = append(changes, compare("tools", versions(from.Tools), versions(to.Tools))...)
+	changes = append(changes, compareResolutions("", from.Requirements, to.Requirements)...)
+	return append(changes, compareResolutions("build of ", from.Builds, to.Builds)...)
+}
+
+func compareResolutions(prefix string, from, to map[string]runtimes.Resolution) (changes []LockChange) {
+	names := maps.Clone(from)
+	if names == nil {
+		names = make(map[string]runtimes.Resolution)
+	}
+	maps.Copy(names, to)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		of := compare(prefix+name, versionsOf(from[name]), versionsOf(to[name]))
+		if len(of) == 0 && !reflect.DeepEqual(from[name], to[name]) {
+			of = []LockChange{{In: prefix + name, From: "another input", To: "the same versions"}}
+		}
+		changes = append(changes, of...)
+	}
+	return changes
+}
+
+// versionsOf gives each package's version, or versions, where it differs by
+// marker.
+func versionsOf(res runtimes.Resolution) map[string]string {
+	versions := make(map[string]string)
+	for _, p := range res.Packages {
+		name, version := nameVersion(p.Requirement)
+		versions[name] = strings.TrimPrefix(versions[name]+", "+version, ", ")
+	}
+	return versions
+}
+
+func compare(in string, from, to map[string]string) (changes []LockChange) {
+	for name, version := range from {
+		if to[name] != version {
+			changes = append(changes, LockChange{in, name, version, to[name]})
+		}
+	}
+	for name, version := range to {
+		if _, ok := from[name]; !ok {
+			changes = append(changes, LockChange{In: in, Name: name, To: version})
+		}
+	}
+	slices.SortFunc(changes, func(a, b LockChange) int { return cmp.Compare(a.Name, b.Name) })
+	return changes
+}
+
+// String is the change for people, without In.
+func (c LockChange) String() string {
+	name := cmp.Or(c.Name, c.In)
+	switch {
+	case c.From == "":
+		return fmt.Sprintf("added %s %s", name, shortDigest(c.To))
+	case c.To == "":
+		return fmt.Sprintf("dropped %s %s", name, shortDigest(c.From))
+	}
+	return fmt.Sprintf("%s %s → %s", name, shortDigest(c.From), shortDigest(c.To))
+}
+
+func shortDigest(s string) string {
+	if sha256Pattern.MatchString(s) {
+		return s[:len("sha256:")+12]
+	}
+	return s
+}

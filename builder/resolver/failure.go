@@ -1,0 +1,142 @@
+package resolver
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python/pep"
+)
+
+// failure is an uv that did not succeed.
+type failure struct {
+	text string // what it said, without secrets
+	exit *exec.ExitError
+}
+
+func (f *failure) Error() string { return "uv: " + f.exit.Error() }
+
+var wheelsRequired = regexp.MustCompile("Wheels are required for `([^`]+)`")
+
+// withoutWheels are the packages, normalised, for whose lack of wheels uv
+// found no solution.
+func (f *failure) withoutWheels() []string {
+	var names []string
+	for _, m := range wheelsRequired.FindAllStringSubmatch(f.text, -1) {
+		names = append(names, pep.NormaliseName(m[1]))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+var (
+	refusedStatus = regexp.MustCompile(`\b(401|403|407)\b`)
+	fetchFailed   = regexp.MustCompile(`(?i)Failed to fetch|error sending request|Request failed|Failed to download|HTTP status|connection reset|timed out`)
+	unknownIssuer = regexp.MustCompile(`(?i)UnknownIssuer|unable to get local issuer|self[- ]signed certificate`)
+	address       = regexp.MustCompile("https?://[^\\s`()<>\"']+")
+)
+
+// explain turns uv's words into an error of a kind that the user is told what
+// to do about.
+func (c *compilation) explain(f *failure) error {
+	text := explanation(f.text)
+	where, _ := url.Parse(strings.TrimRight(address.FindString(f.text), ".,;:"))
+	switch {
+	case where != nil && where.Host != "" && refusedStatus.MatchString(f.text):
+		return c.refused(where, refusedStatus.FindString(f.text))
+	case fetchFailed.MatchString(f.text):
+		network := &runtimes.NetworkError{URL: "what " + c.question.Name + " needs", Err: errors.New(text)}
+		if where != nil && where.Host != "" {
+			network.URL = where.String()
+			network.Err = errors.New(lastCause(text))
+		}
+		if unknownIssuer.MatchString(f.text) {
+			network.Err = x509.UnknownAuthorityError{}
+		}
+		return network
+	case strings.Contains(f.text, "No interpreter found"):
+		return &runtimes.InputError{
+			Problem: "resolving needs a Python on this machine, and uv finds none",
+			Hint:    "install Python 3, of any version from 3.8 on, so that python3 is on PATH; it runs none of the packages",
+		}
+	}
+	hint := "loosen or change what is asked for; the lines above say what contradicts what"
+	if names := f.withoutWheels(); len(names) > 0 {
+		hint = "name a version of " + strings.Join(names, " and of ") + " that fits, as in \"" + names[0] + "==1.0\""
+	}
+	return questionError(c.question, hint, errors.New(text))
+}
+
+func (c *compilation) refused(where *url.URL, status string) error {
+	_, host := runtimes.Server(where)
+	refused := &runtimes.LoginError{Host: host}
+	refused.Status, _ = strconv.Atoi(status)
+	if refused.Status == http.StatusProxyAuthRequired {
+		refused.Host = "the proxy"
+		return refused
+	}
+	if login, ok := runtimes.FindLogin(c.resolver.Logins, where); ok {
+		refused.From = login.From
+	}
+	return refused
+}
+
+// maxLines bounds what is shown of uv's explanation.
+const maxLines = 40
+
+// explanation is what uv said but for warnings and for hints on its own
+// options, which nobody can give it here.
+func explanation(text string) string {
+	var kept []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \t\r\n")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "warning:") || strings.HasPrefix(line, "hint:") && strings.Contains(line, "`--") {
+			continue
+		}
+		kept = append(kept, strings.TrimPrefix(line, "error: "))
+	}
+	if len(kept) > maxLines {
+		kept = append(kept[:maxLines], "…")
+	}
+	return strings.Join(kept, "\n")
+}
+
+// lastCause is the innermost of uv's reasons.
+func lastCause(text string) string {
+	last := ""
+	for line := range strings.Lines(text) {
+		if cause, ok := strings.CutPrefix(strings.TrimSpace(line), "cause: "); ok {
+			last = cause
+		}
+	}
+	if last == "" {
+		return text
+	}
+	return last
+}
+
+// redact takes out of uv's words what may be a secret: the user and the query
+// of an address, and every password that uv was given.
+func (c *compilation) redact(text string) string {
+	text = address.ReplaceAllStringFunc(text, func(a string) string {
+		u, err := url.Parse(a)
+		if err != nil {
+			return "(an address that cannot be read)"
+		}
+		u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
+		return u.String()
+	})
+	for _, login := range c.resolver.Logins {
+		if login.Password != "" {
+			text = strings.ReplaceAll(text, login.Password, "***")
+		}
+	}
+	return text
+}
