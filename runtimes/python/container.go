@@ -36,6 +36,11 @@ var installScript []byte
 //go:embed get_uv.py
 var getUVScript []byte
 
+// compileScript is the driver that compiles the packages to bytecode.
+//
+//go:embed compile.py
+var compileScript []byte
+
 // installJob is what installScript is told.
 type installJob struct {
 	UV            string           `json:"uv"`
@@ -74,10 +79,14 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 	if len(needs) > 0 {
 		return needs, nil
 	}
+	steps := []runtimes.Step{bringUV(t, r, uv), installWheels(t, r)}
+	if r.Bytecode {
+		steps = append(steps, compileModules(t, r))
+	}
 	return nil, &runtimes.Container{
 		Image:  t.Runtime.Image + "@" + digest,
 		Tools:  map[string]string{uvName: uv.Version},
-		Steps:  []runtimes.Step{bringUV(t, r, uv), installWheels(t, r)},
+		Steps:  steps,
 		Output: outputFolder,
 	}
 }
@@ -172,6 +181,22 @@ func installWheels(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
 		Caches:   []runtimes.CacheMount{{ID: "layerbuild-uv", Path: uvCache}},
 		CABundle: []string{"SSL_CERT_FILE"},
 		Netrc:    []string{"NETRC"},
+	}
+}
+
+// compileModules compiles what [installWheels] installed. It runs natively, too:
+// a version of Python has one bytecode for all machines.
+func compileModules(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
+	script, site := workFolder+"/compile.py", "/python"+t.Runtime.Version+"/site-packages"
+	return runtimes.Step{
+		Name: "compile to bytecode",
+		// Not -I, under which PYTHONHASHSEED would mean nothing.
+		Args: []string{
+			t.Runtime.Interpreter, "-s", "-S", "-B", script,
+			"/opt/" + r.Prefix, outputFolder + "/lib" + site, outputFolder + "/lib64" + site,
+		},
+		Env:    stepEnv("PYTHONHASHSEED=0"),
+		Inputs: []runtimes.InlineFile{{Path: script, Data: compileScript}},
 	}
 }
 
