@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -92,6 +93,7 @@ func (c *compilation) run(ctx context.Context, sources map[string]source) (outpu
 	cmd.Dir = c.folder
 	cmd.Env = c.environment()
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = 5 * time.Second // for a Python of its own that outlives it
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -117,7 +117,9 @@ func TestKeepsAndUpgrades(t *testing.T) {
 		}
 	}
 
-	for _, w := range []wheelhouse.Wheel{aWheel("app", "1.1", "lib>=1"), aWheel("lib", "1.1")} {
+	late := aWheel("lib", "1.0")
+	late.Tag = "cp311-cp311-manylinux_2_17_x86_64" // its version has been locked without it
+	for _, w := range []wheelhouse.Wheel{aWheel("app", "1.1", "lib>=1"), aWheel("lib", "1.1"), late} {
 		if _, err := m.index.Add(w); err != nil {
 			t.Fatal(err)
 		}
