@@ -39,11 +39,11 @@ class Attributes:
         self.path = self.name = self.zebra = self.apple = self.file = None
         return {'path', 'name', 'zebra', 'apple', 'file', None}
 `,
-		"odd/latin.py":    "# -*- coding: latin-1 -*-\nname = '\xe4'\n",
-		"odd/template.py": "{{ package }} = 1\n",
-		"odd/two.py":      "print 'Python 2'\n",
-		"odd/nul.py":      "x = 1\x00\n",
-		"odd/empty.py":    "",
+		"odd/latin.py":                          "# -*- coding: latin-1 -*-\nname = '\xe4'\n",
+		"odd/template.py":                       "{{ package }} = 1\n",
+		"odd/two.py":                            "print 'Python 2'\n",
+		"odd/nul.py":                            "x = 1\x00\n",
+		"odd/empty.py":                          "",
 		"odd/__pycache__/two.cpython-311.pyc":   "brought",
 		"odd/__pycache__/empty.cpython-311.pyc": "brought",
 		"odd/__pycache__/gone.cpython-313.pyc":  "brought",
