@@ -204,7 +204,7 @@ func TestLockStale(t *testing.T) {
 	}
 	l.write(builder.ConfigName, strings.ReplaceAll(oneLayer, "3.11", "3.10"))
 	_, err := l.builder().Build(t.Context(), builder.Options{Locked: true})
-	if err == nil || !strings.Contains(err.Error(), "is resolved for Python 3.11 and later, and a layer is for 3.10") {
+	if err == nil || !strings.Contains(err.Error(), "is resolved for python3.11 x86_64, and not for python3.10 x86_64") {
 		t.Errorf("got %v", err)
 	}
 }

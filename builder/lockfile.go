@@ -155,11 +155,20 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 			if err != nil {
 				return false, err
 			}
-			to[q.Name] = runtimes.Resolution{Input: q.Digest(), Oldest: q.Oldest, Packages: packages}
+			to[q.Name] = runtimes.Resolution{Input: q.Digest(), Places: placeNames(q.Places), Packages: packages}
 			changed = true
 		}
 		return changed, nil
 	})
+}
+
+func placeNames(places []runtimes.Place) []string {
+	names := make([]string, len(places))
+	for i, p := range places {
+		names[i] = p.String()
+	}
+	slices.Sort(names)
+	return names
 }
 
 // resolveOpen resolves what an input leaves open, or says why that may not be.

@@ -43,8 +43,8 @@ type lockedTool struct {
 }
 
 type lockedResolution struct {
-	Input    string              `yaml:"input"` // "sha256:…"
-	Oldest   string              `yaml:"oldest"`
+	Input    string              `yaml:"input"`    // "sha256:…"
+	For      []string            `yaml:"for,flow"`      // "python3.11 x86_64", …
 	Packages map[string][]string `yaml:"packages"` // requirement → "sha256:…"
 }
 
@@ -133,7 +133,7 @@ func parsePins(file string, data []byte) (runtimes.Pins, error) {
 }
 
 func (l lockedResolution) parse() (runtimes.Resolution, error) {
-	res := runtimes.Resolution{Input: strings.TrimPrefix(l.Input, "sha256:"), Oldest: l.Oldest}
+	res := runtimes.Resolution{Input: strings.TrimPrefix(l.Input, "sha256:"), Places: l.For}
 	if !sha256Pattern.MatchString(l.Input) {
 		return res, fmt.Errorf("input: %q is no digest (sha256:… with 64 hex digits)", l.Input)
 	}
@@ -156,7 +156,7 @@ func (l lockedResolution) parse() (runtimes.Resolution, error) {
 func lockResolutions(all map[string]runtimes.Resolution) map[string]lockedResolution {
 	locked := make(map[string]lockedResolution)
 	for name, res := range all {
-		l := lockedResolution{"sha256:" + res.Input, res.Oldest, map[string][]string{}}
+		l := lockedResolution{"sha256:" + res.Input, res.Places, map[string][]string{}}
 		for _, p := range res.Packages {
 			for _, digest := range p.SHA256 {
 				l.Packages[p.Requirement] = append(l.Packages[p.Requirement], "sha256:"+digest)

@@ -24,7 +24,7 @@ tools:
 requirements:
   services/api/requirements.txt:
     input: ` + digest + `
-    oldest: "3.11"
+    for: [python3.11 arm64, python3.11 x86_64]
     packages:
       numpy==2.2.6 ; python_full_version < '3.12':
         - ` + digest + `
@@ -34,7 +34,7 @@ requirements:
 builds:
   docopt 0.6.2:
     input: ` + digest + `
-    oldest: "3.11"
+    for: [python3.11 arm64, python3.11 x86_64]
     packages:
       setuptools==80.9.0:
         - ` + digest + `

@@ -38,7 +38,7 @@ func expand(config *Config, output string, indexes []string) []target {
 					Exclude:        layer.Exclude,
 					ExcludeFiles:   layer.ExcludeFiles,
 					ConsoleScripts: layer.ConsoleScripts,
-					Oldest:         oldest(config, layer.Path, runtime.Family),
+					Places:         placesOf(config, layer.Path, runtime.Family),
 					Indexes:        indexes,
 				})
 			}
@@ -54,18 +54,22 @@ func expand(config *Config, output string, indexes []string) []target {
 	return targets
 }
 
-// oldest is the oldest version of a language for which a folder is built, by
-// whatever layer: what is resolved for the folder holds for all of them.
-func oldest(config *Config, path, family string) string {
-	var infos []runtimes.Info
+// placesOf are those for which a folder is built, by whatever layer: what is
+// resolved for the folder holds for all of them.
+func placesOf(config *Config, path, family string) []runtimes.Place {
+	var all []runtimes.Place
 	for _, layer := range config.Layers {
 		for _, info := range layer.Runtimes {
-			if layer.Path == path && info.Family == family {
-				infos = append(infos, info)
+			for _, arch := range layer.Architectures {
+				p := runtimes.Place{Runtime: info, Arch: arch}
+				if layer.Path == path && info.Family == family && !slices.Contains(all, p) {
+					all = append(all, p)
+				}
 			}
 		}
 	}
-	return runtimes.OldestOf(infos)
+	slices.SortFunc(all, func(a, b runtimes.Place) int { return strings.Compare(a.String(), b.String()) })
+	return all
 }
 
 func newTarget(layer Layer, output string, combos []runtimes.Target) target {

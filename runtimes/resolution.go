@@ -4,18 +4,25 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strconv"
-	"strings"
+	"slices"
 )
 
+// Place is where packages are to run: a runtime on an architecture.
+type Place struct {
+	Runtime Info
+	Arch    Arch
+}
+
+// String is the place in layerbuild.lock: "python3.11 x86_64".
+func (p Place) String() string { return p.Runtime.Name + " " + string(p.Arch) }
+
 // Question asks for the versions and hashes that an input leaves open. Its
-// answer holds for every platform and every version of the language from
-// Oldest on.
+// answer holds at all of its places.
 type Question struct {
-	Ecosystem    string   // "pypi"
-	Name         string   // in [Pins]: a path in the project, or a package with its version
-	Build        bool     // it is asked for a build
-	Oldest       string   // "3.11"
+	Ecosystem    string // "pypi"
+	Name         string // in [Pins]: a path in the project, or a package with its version
+	Build        bool   // it is asked for a build
+	Places       []Place
 	Requirements []string // in the ecosystem's own words
 	Constraints  []string // likewise; they ask for nothing by themselves
 	Prereleases  bool     // they are wanted wherever there are any
@@ -43,45 +50,32 @@ func (q Question) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// AnsweredBy tells whether r answers q: it came of the same input, and is for
-// the versions of the language that q is for.
+// AnsweredBy tells whether r answers q: it came of the same input, and holds at
+// all of q's places.
 func (q Question) AnsweredBy(r Resolution) bool {
-	return r.Input == q.Digest() && !versionLess(q.Oldest, r.Oldest)
+	return r.Input == q.Digest() && len(q.Elsewhere(r)) == 0
 }
 
-// versionLess compares versions of a language, "3.9" and "3.11".
-func versionLess(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		x, _ := strconv.Atoi(as[i])
-		y, _ := strconv.Atoi(bs[i])
-		if x != y {
-			return x < y
+// Elsewhere lists q's places for which r was not made.
+func (q Question) Elsewhere(r Resolution) []string {
+	var missing []string
+	for _, p := range q.Places {
+		if !slices.Contains(r.Places, p.String()) {
+			missing = append(missing, p.String())
 		}
 	}
-	return len(as) < len(bs)
-}
-
-// OldestOf is the oldest version of a language among runtimes.
-func OldestOf(infos []Info) string {
-	oldest := ""
-	for _, info := range infos {
-		if oldest == "" || versionLess(info.Version, oldest) {
-			oldest = info.Version
-		}
-	}
-	return oldest
+	return missing
 }
 
 // Resolution is what a question came to.
 type Resolution struct {
 	Input    string   // [Question.Digest] of what was asked
-	Oldest   string   // the oldest version of the language that it is for: "3.11"
+	Places   []string // [Place.String] of where it holds, sorted
 	Packages []Pinned // sorted by Requirement
 }
 
 // Pinned is one member of a resolution: a requirement that names one version,
-// in its ecosystem's own words ("numpy==2.2.6 ; python_full_version < '3.12'"),
+// in its ecosystem's own words ("numpy==2.2.6 ; python_version == '3.11'"),
 // and the files that it may be.
 type Pinned struct {
 	Requirement string

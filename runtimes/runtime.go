@@ -58,9 +58,9 @@ type Target struct {
 	Bytecode       bool     // compile the packages to bytecode
 	Project        bool     // install the project itself, too, and not only what it depends on
 
-	// Oldest is the oldest version of the language that the project is built
-	// for, "3.11": what is resolved must hold for it.
-	Oldest string
+	// Places are all those for which the project in Path is built, by whatever
+	// layer, sorted: what is resolved must hold at each.
+	Places []Place
 
 	// Indexes are the package indexes that the user configured outside the
 	// lock file (a mirror), in order of preference. They win over those that

@@ -23,6 +23,7 @@ type compilation struct {
 	requirements []string
 	earlier      []runtimes.Pinned
 	upgrade      []string
+	place        runtimes.Place // that uv is asked for now
 
 	resolver *Resolver
 	program  string // uv's path
@@ -33,8 +34,24 @@ type compilation struct {
 // one takes a run more.
 const maxSources = 100
 
-// resolve asks uv until it names no more packages that have no wheel.
+// resolve asks uv for each place. The answer for one is what those for the next
+// prefer, so that they differ only where they must.
 func (c *compilation) resolve(ctx context.Context) ([]runtimes.Pinned, error) {
+	var answers []answer
+	for _, place := range c.question.Places {
+		c.place = place
+		packages, err := c.resolvePlace(ctx)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer{place, packages})
+		c.earlier, c.upgrade = prefer(packages, c.earlier), nil
+	}
+	return join(answers)
+}
+
+// resolvePlace asks uv until it names no more packages that have no wheel.
+func (c *compilation) resolvePlace(ctx context.Context) ([]runtimes.Pinned, error) {
 	sources := make(map[string]source)
 	for {
 		output, err := c.run(ctx, sources)
@@ -72,7 +89,9 @@ func (c *compilation) run(ctx context.Context, sources map[string]source) (outpu
 	}
 	var before strings.Builder
 	for _, p := range c.earlier {
-		writePinned(&before, p)
+		if p, ok := at(c.place, p); ok {
+			writePinned(&before, p)
+		}
 	}
 	for name, content := range map[string]string{
 		"requirements.in": lines(c.requirements),
@@ -116,7 +135,7 @@ func (c *compilation) arguments(sources map[string]source) []string {
 		"pip", "compile", "requirements.in",
 		"--constraints", "constraints.txt",
 		"--output-file", "output.txt",
-		"--universal", "--python-version", c.question.Oldest,
+		"--python-version", c.place.Runtime.Version, "--python-platform", platform(c.place),
 		"--generate-hashes", "--no-header", "--no-annotate",
 		// Some Python must be there, but none is looked for in the project's
 		// environment, and none is fetched.

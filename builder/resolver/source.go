@@ -83,7 +83,7 @@ func packageError(file string, err error) error {
 
 // candidates are the source archives that the question admits.
 func (c *compilation) candidates(name string, files []runtimes.File) ([]candidate, error) {
-	oldest, err := pep.ParseVersion(c.question.Oldest)
+	oldest, err := pep.ParseVersion(c.place.Runtime.Version)
 	if err != nil {
 		return nil, err
 	}

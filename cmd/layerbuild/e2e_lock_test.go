@@ -3,12 +3,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
@@ -50,15 +57,17 @@ func TestLock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	later := newLockRunner(t)
-	later.env = append(later.env, "PIP_EXTRA_INDEX_URL="+newer.SimpleURL(), "TZ=Asia/Kolkata")
-	later.write("layerbuild.lock", lock)
-	later.run(0, "lock", "--check")
-	if stdout, _ := later.run(0, "lock"); !strings.Contains(stdout, "is up to date") || later.read("layerbuild.lock") != lock {
+	moved := httptest.NewServer(later{newer.SimpleURL()})
+	defer moved.Close()
+	there := newLockRunner(t)
+	there.env = append(there.env, "PIP_INDEX_URL="+moved.URL+"/simple", "TZ=Asia/Kolkata")
+	there.write("layerbuild.lock", lock)
+	there.run(0, "lock", "--check")
+	if stdout, _ := there.run(0, "lock"); !strings.Contains(stdout, "is up to date") || there.read("layerbuild.lock") != lock {
 		t.Errorf("the lock moved:\n%s", stdout)
 	}
-	later.run(0, "build", "--locked", "--engine", "buildkit", "--no-cache")
-	equalFolders(t, later.outputs(), want)
+	there.run(0, "build", "--locked", "--engine", "buildkit", "--no-cache")
+	equalFolders(t, there.outputs(), want)
 	if newer.Requests() == 0 {
 		t.Error("the newer index was never asked")
 	}
@@ -67,11 +76,74 @@ func TestLock(t *testing.T) {
 	var result struct {
 		Changes []struct{ Name, To string }
 	}
-	stdout, _ = later.run(0, "lock", "--upgrade", "click", "--json")
+	stdout, _ = there.run(0, "lock", "--upgrade", "click", "--json")
 	if err := json.Unmarshal([]byte(stdout), &result); err != nil || len(result.Changes) != 1 || result.Changes[0].Name != "click" || result.Changes[0].To != "9999.0" {
 		t.Errorf("upgraded %+v, want click alone (%v)\n%s", result.Changes, err, stdout)
 	}
-	later.run(2, "lock", "--upgrade", "no-such-package")
+	there.run(2, "lock", "--upgrade", "no-such-package")
+}
+
+// later is the ecosystem's own index as it will be: with what another index has
+// in addition.
+type later struct{ newer string }
+
+func (l later) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	page := map[string]any{"meta": map[string]any{"api-version": "1.1"}, "name": path.Base(r.URL.Path)}
+	var files []any
+	for _, index := range []string{direct.DefaultIndex(), l.newer} {
+		base, err := url.JoinPath(index, path.Base(r.URL.Path), "/")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		got, err := pageOf(r.Context(), base)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		files = append(files, got...)
+	}
+	if len(files) == 0 {
+		http.NotFound(w, r)
+		return
+	}
+	page["files"] = files
+	w.Header().Set("Content-Type", jsonPage)
+	_ = json.NewEncoder(w).Encode(page)
+}
+
+const jsonPage = "application/vnd.pypi.simple.v1+json"
+
+// pageOf lists the files of an index's page, with whole addresses.
+func pageOf(ctx context.Context, base string) ([]any, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", jsonPage)
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	var page struct {
+		Files []map[string]any `json:"files"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&page); err != nil {
+		return nil, fmt.Errorf("%s: %w", base, err)
+	}
+	var files []any
+	for _, f := range page.Files {
+		address, err := answer.Request.URL.Parse(fmt.Sprint(f["url"]))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, map[string]any{"filename": f["filename"], "url": address.String(), "hashes": f["hashes"], "requires-python": f["requires-python"]})
+	}
+	return files, nil
 }
 
 func newLockRunner(t *testing.T) *runner {

@@ -3,6 +3,7 @@ package python
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/python/pep"
@@ -52,7 +53,7 @@ func (r *requirementsFile) question(t runtimes.Target, indexes []string) runtime
 	q := runtimes.Question{
 		Ecosystem:    "pypi",
 		Name:         r.file,
-		Oldest:       t.Oldest,
+		Places:       t.Places,
 		Requirements: []string{},
 		Prereleases:  r.options.pre,
 		Indexes:      indexes,
@@ -91,7 +92,7 @@ func resolvedLines(resolution runtimes.Resolution) ([]requirementLine, error) {
 // moved says what keeps a resolution from being that of the file.
 func (r *requirementsFile) moved(q runtimes.Question, resolution runtimes.Resolution, lines []requirementLine) string {
 	if q.Digest() == resolution.Input {
-		return fmt.Sprintf("is resolved for Python %s and later, and a layer is for %s", resolution.Oldest, q.Oldest)
+		return fmt.Sprintf("is resolved for %s, and not for %s", strings.Join(resolution.Places, ", "), strings.Join(q.Elsewhere(resolution), ", "))
 	}
 	for _, line := range slices.Concat(r.lines, r.constraints) {
 		if line.refused != "" || line.url != "" {

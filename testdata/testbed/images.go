@@ -22,6 +22,7 @@ type image struct {
 	Scripts   []string // in the folder images, run one after the other
 	Args      []string // of the scripts
 	Env       []string // what Lambda's images add to lambdaEnv
+	Native    bool     `json:",omitempty"` // made for the machine's own architecture only
 }
 
 // images is the whole list. Names and layout are Lambda's, so that the product
@@ -35,7 +36,35 @@ var images = []image{
 		Scripts:  []string{"lambda.sh", "python.sh"},
 		Args:     []string{"3.11"},
 	},
+	{
+		Repo: "lambda/python", Tag: "3.13",
+		Suite:    "trixie",
+		Packages: []string{"python3.13-venv"},
+		Scripts:  []string{"lambda.sh", "python.sh"},
+		Args:     []string{"3.13"},
+	},
+	// Sources are built for the machine's own architecture: under qemu, making
+	// the images alone would take a quarter of an hour.
+	{
+		Repo: "sam/build-python3.11", Tag: "latest",
+		Suite:    "bookworm",
+		Packages: append([]string{"python3.11-venv", "python3-distutils", "python3.11-dev"}, compilers...),
+		Scripts:  []string{"sam.sh", "python.sh"},
+		Args:     []string{"3.11"},
+		Native:   true,
+	},
+	{
+		Repo: "sam/build-python3.13", Tag: "latest",
+		Suite:    "trixie",
+		Packages: append([]string{"python3.13-venv", "python3.13-dev"}, compilers...),
+		Scripts:  []string{"sam.sh", "python.sh"},
+		Args:     []string{"3.13"},
+		Native:   true,
+	},
 }
+
+// compilers are what the images for building sources have beyond a runtime's.
+var compilers = []string{"gcc", "g++", "make", "git", "libffi-dev"}
 
 // lambdaEnv is the environment of Lambda's public images.
 var lambdaEnv = []string{
@@ -60,6 +89,11 @@ var archs = []arch{
 }
 
 func (a arch) foreign() bool { return a.oci != runtime.GOARCH }
+
+// archsOf are those of the wanted architectures that im is made for.
+func (tb *testbed) archsOf(im image) []arch {
+	return slices.DeleteFunc(slices.Clone(tb.archs), func(a arch) bool { return im.Native && a.foreign() })
+}
 
 // wantedArchs reads a list of architectures; an empty one means both.
 func wantedArchs(list string) ([]arch, error) {

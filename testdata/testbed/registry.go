@@ -95,7 +95,7 @@ func (tb *testbed) push(ctx context.Context, addr string, im image, dirs []strin
 		return err
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	for i, a := range tb.archs {
+	for i, a := range tb.archsOf(im) {
 		img, err := readLayout(dirs[i])
 		if err != nil {
 			return err

@@ -17,7 +17,23 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-const pythonImage = "public.ecr.aws/lambda/python:3.11"
+// pythons are the versions that have images.
+var pythons = []string{"3.11", "3.13"}
+
+func pythonImage(version string) string { return "public.ecr.aws/lambda/python:" + version }
+
+func buildImage(version string) string {
+	return "public.ecr.aws/sam/build-python" + version + ":latest-" + native().lambda
+}
+
+func native() arch {
+	for _, a := range archs {
+		if !a.foreign() {
+			return a
+		}
+	}
+	panic("the machine has neither of Lambda's architectures")
+}
 
 // variable returns what env prints; these tests are about a running testbed.
 func variable(t *testing.T, name string) string {
@@ -46,15 +62,15 @@ func dial(t *testing.T) *client.Client {
 	return c
 }
 
-// runStep runs a command in the Python image, never from the cache, and
-// returns what it printed.
-func runStep(t *testing.T, a arch, opt client.SolveOpt, ro ...llb.RunOption) string {
+// runStep runs a command in an image, never from the cache, and returns what
+// it printed.
+func runStep(t *testing.T, image string, a arch, opt client.SolveOpt, ro ...llb.RunOption) string {
 	t.Helper()
 	c := dial(t)
 	ctx := patience(t)
 	platform := ocispecs.Platform{OS: "linux", Architecture: a.oci}
 	ro = append(ro, llb.IgnoreCache)
-	def, err := llb.Image(pythonImage).Run(ro...).Root().Marshal(ctx, llb.Platform(platform))
+	def, err := llb.Image(image).Run(ro...).Root().Marshal(ctx, llb.Platform(platform))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,12 +95,37 @@ func runStep(t *testing.T, a arch, opt client.SolveOpt, ro ...llb.RunOption) str
 
 func TestPythonRuns(t *testing.T) {
 	want := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
-	for _, a := range archs {
-		t.Run(a.oci, func(t *testing.T) {
-			out := runStep(t, a, client.SolveOpt{}, llb.Args([]string{"/var/lang/bin/python3.11", "-c",
-				"import ssl, sys, platform; print(platform.machine(), sys.prefix, sys.version_info[:2])"}))
-			if w := want[a.oci] + " /var/lang (3, 11)\n"; out != w {
-				t.Errorf("printed %q, want %q", out, w)
+	for _, version := range pythons {
+		for _, a := range archs {
+			t.Run(version+"/"+a.oci, func(t *testing.T) {
+				out := runStep(t, pythonImage(version), a, client.SolveOpt{}, llb.Args([]string{"/var/lang/bin/python" + version, "-c",
+					"import ssl, sys, platform; print(platform.machine(), sys.prefix, '%d.%d' % sys.version_info[:2])"}))
+				if w := want[a.oci] + " /var/lang " + version + "\n"; out != w {
+					t.Errorf("printed %q, want %q", out, w)
+				}
+			})
+		}
+	}
+}
+
+// In the images for building, an extension module is compiled and imported.
+func TestExtensionCompiles(t *testing.T) {
+	for _, version := range pythons {
+		t.Run(version, func(t *testing.T) {
+			out := runStep(t, buildImage(version), native(), client.SolveOpt{}, llb.Args([]string{"/bin/sh", "-euc", `
+				cd /tmp
+				cat >probe.c <<'END'
+#include <Python.h>
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "probe", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_probe(void) { return PyModule_Create(&def); }
+END
+				python=/var/lang/bin/python` + version + `
+				gcc -shared -fPIC $($python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') \
+					-o probe$($python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))') probe.c
+				$python -c 'import probe; print(probe.__name__)'
+				make --version >make.txt && git --version >git.txt && g++ --version >cc.txt`}))
+			if out != "probe\n" {
+				t.Errorf("printed %q, want probe", out)
 			}
 		})
 	}
@@ -92,7 +133,7 @@ func TestPythonRuns(t *testing.T) {
 
 // A layer's packages are found where Lambda's runtime looks for them.
 func TestLayerPath(t *testing.T) {
-	out := runStep(t, archs[0], client.SolveOpt{},
+	out := runStep(t, pythonImage("3.11"), archs[0], client.SolveOpt{},
 		llb.AddEnv("PYTHONPATH", "/opt/python/lib/python3.11/site-packages:/opt/python"),
 		llb.Args([]string{"/bin/sh", "-euc", `
 			mkdir -p /opt/python/lib/python3.11/site-packages
@@ -113,7 +154,7 @@ func TestPipDownloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	opt := client.SolveOpt{Session: []session.Attachable{secretsprovider.FromMap(map[string][]byte{"ca": data})}}
-	out := runStep(t, archs[0], opt,
+	out := runStep(t, pythonImage("3.11"), archs[0], opt,
 		llb.AddSecret("/run/ca.pem", llb.SecretID("ca"), llb.SecretFileOpt(0, 0, 0o444)),
 		llb.AddEnv("PIP_CERT", "/run/ca.pem"),
 		llb.Args([]string{"/var/lang/bin/python3.11", "-m", "pip", "download", "--no-cache-dir", "--no-deps", "--dest", "/tmp/wheels", "six==1.17.0"}))

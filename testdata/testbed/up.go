@@ -71,8 +71,9 @@ func (tb *testbed) makeParts(ctx context.Context) (programs string, dirs [][]str
 	if tb.standIns {
 		dirs = make([][]string, len(images))
 		for i, im := range images {
-			dirs[i] = make([]string, len(tb.archs))
-			for j, a := range tb.archs {
+			wanted := tb.archsOf(im)
+			dirs[i] = make([]string, len(wanted))
+			for j, a := range wanted {
 				g.Go(func() (err error) {
 					dirs[i][j], err = tb.makeImage(ctx, im, a)
 					return err
