@@ -298,7 +298,7 @@ def has(job, python, requirement):
     """Tell whether an environment meets a requirement, or a marker waives it."""
     return subprocess.call([
         job["uv"], "pip", "install", "--no-config", "--quiet", "--dry-run", "--offline", "--no-index",
-        "--cache-dir", job["cache"], "--python", python, "--", requirement,
+        "--no-cache", "--python", python, "--", requirement,
     ], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
