@@ -59,6 +59,7 @@ type Layer struct {
 	ExcludeFiles   []string  // patterns, see [runtimes.Recipe.ExcludeFiles]
 	Include        []Include // sorted by To
 	ConsoleScripts bool
+	Bytecode       bool
 	Universal      bool
 
 	Description string

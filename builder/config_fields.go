@@ -55,6 +55,7 @@ var (
 		{"excludeFiles", patternsSchema, func(v value, into *Layer) { into.ExcludeFiles = v.patterns() }},
 		{"include", includeSchema, func(v value, into *Layer) { into.Include = v.includes() }},
 		{"consoleScripts", booleanSchema, func(v value, into *Layer) { into.ConsoleScripts = v.boolean() }},
+		{"bytecode", booleanSchema, func(v value, into *Layer) { into.Bytecode = v.boolean() }},
 		{"universal", booleanSchema, func(v value, into *Layer) { into.Universal = v.boolean() }},
 		{"description", textSchema(maxDescription), func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
 		{"licenseInfo", textSchema(maxLicenseInfo), func(v value, into *Layer) { into.LicenseInfo = v.text(maxLicenseInfo) }},
@@ -131,6 +132,7 @@ func (v value) readLayers(defaults Layer) []Layer {
 		}
 		entry.checkRequired(lines, layer)
 		entry.checkPlain(lines, &layer)
+		entry.checkBytecode(lines, layer)
 		layers = append(layers, layer)
 	}
 	return layers
@@ -151,7 +153,7 @@ func (v value) checkRequired(lines map[string]int, l Layer) {
 }
 
 // plainLacks are the fields that mean nothing in a plain layer.
-var plainLacks = []string{"lockfile", "groups", "extras", "exclude", "consoleScripts"}
+var plainLacks = []string{"lockfile", "groups", "extras", "exclude", "consoleScripts", "bytecode"}
 
 // checkPlain reports what does not go together with a layer's runtimes.
 func (v value) checkPlain(lines map[string]int, l *Layer) {
@@ -164,6 +166,17 @@ func (v value) checkPlain(lines map[string]int, l *Layer) {
 			v.d.addf(line, "a plain layer holds the files of its folder and no packages; files are left out by excludeFiles",
 				"%s means nothing in a plain layer", name)
 		}
+	}
+}
+
+// checkBytecode reports bytecode in an archive that several versions of a
+// language share.
+func (v value) checkBytecode(lines map[string]int, l Layer) {
+	several := func(r runtimes.Info) bool { return r != l.Runtimes[0] }
+	if l.Bytecode && l.Universal && !l.Plain && slices.ContainsFunc(l.Runtimes, several) {
+		v.d.addf(cmp.Or(lines["bytecode"], lines["universal"], v.line),
+			"name one runtime, or drop bytecode or universal: the bytecode of one version is of no use to another",
+			"%s has bytecode and is universal for several runtimes", v.name)
 	}
 }
 

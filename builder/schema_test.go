@@ -108,6 +108,7 @@ func asJSON(v any) any {
 
 // decoderOnly are the examples whose only defects no schema can express.
 var decoderOnly = map[string]string{
+	"bytecode.yaml":       "one archive for several runtimes, with what defaults say",
 	"file_names.yaml":     "names of outputs that collide",
 	"patterns.yaml":       "what folders there are",
 	"patterns_files.yaml": "what folders there are",
@@ -141,6 +142,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"plain: 1", "lockfile: a/b", "groups: web", "exclude: [a, a]", "excludeFiles: [/abs]", "excludeFiles: [a/../b]",
 		"include: {/etc: x}", "include: {x: ../x}", "include: {x: .}", "description: ''", "nonsense: true",
 		"plain: true, groups: [web]", "plain: true, lockfile: uv.lock",
+		"bytecode: 1", "plain: true, bytecode: true",
 	} {
 		data := fmt.Appendf(nil, layer, text)
 		if err := validate(schema, data); err == nil {

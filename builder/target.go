@@ -38,6 +38,7 @@ func expand(config *Config, output string, indexes []string) []target {
 					Exclude:        layer.Exclude,
 					ExcludeFiles:   layer.ExcludeFiles,
 					ConsoleScripts: layer.ConsoleScripts,
+					Bytecode:       layer.Bytecode,
 					Places:         placesOf(config, layer.Path, runtime.Family),
 					Indexes:        indexes,
 				})

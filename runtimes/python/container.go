@@ -39,6 +39,11 @@ var installScript []byte
 //go:embed get_uv.py
 var getUVScript []byte
 
+// compileScript is the driver that compiles the packages to bytecode.
+//
+//go:embed compile.py
+var compileScript []byte
+
 // installJob is what installScript is told.
 type installJob struct {
 	UV            string           `json:"uv"`
@@ -90,11 +95,15 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 		return needs, nil
 	}
 	steps := append([]runtimes.Step{bringUV(t, r, uv)}, buildSteps(t, r)...)
+	steps = append(steps, installWheels(t, r))
+	if r.Bytecode {
+		steps = append(steps, compileModules(t, r))
+	}
 	return nil, &runtimes.Container{
 		Image:  image + "@" + digest,
 		Arch:   arch,
 		Tools:  map[string]string{uvName: uv.Version},
-		Steps:  append(steps, installWheels(t, r)),
+		Steps:  steps,
 		Output: outputFolder,
 	}
 }
@@ -221,6 +230,22 @@ func whereaboutsOf(r runtimes.Recipe) runtimes.InlineFile {
 	in := jsonInput(whereaboutsFile, w)
 	in.Whereabouts = true
 	return in
+}
+
+// compileModules compiles what [installWheels] installed. It runs natively, too:
+// a version of Python has one bytecode for all machines.
+func compileModules(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
+	script, site := workFolder+"/compile.py", "/python"+t.Runtime.Version+"/site-packages"
+	return runtimes.Step{
+		Name: "compile to bytecode",
+		// Not -I, under which PYTHONHASHSEED would mean nothing.
+		Args: []string{
+			t.Runtime.Interpreter, "-s", "-S", "-B", script,
+			"/opt/" + r.Prefix, outputFolder + "/lib" + site, outputFolder + "/lib64" + site,
+		},
+		Env:    stepEnv("PYTHONHASHSEED=0"),
+		Inputs: []runtimes.InlineFile{{Path: script, Data: compileScript}},
+	}
 }
 
 // uvPlatform is the widest platform that uv knows for arch. Which wheel fits

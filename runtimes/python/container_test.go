@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,23 @@ func TestContainer(t *testing.T) {
 	golden(t, "container.json", c)
 }
 
+// TestContainerBytecode: one step more, and those before it as they are.
+func TestContainerBytecode(t *testing.T) {
+	r := containerRecipe()
+	_, plain := container(containerTarget(t), r)
+	r.Bytecode, r.Prefix = true, prefixOf(containerTarget(t))
+	_, c := container(containerTarget(t), r)
+	last := len(c.Steps) - 1
+	if !reflect.DeepEqual(c.Steps[:last], plain.Steps) || c.Arch != "" || c.Image != plain.Image {
+		t.Errorf("other steps than without bytecode: %+v", c.Steps)
+	}
+	if got := string(c.Steps[last].Inputs[0].Data); got != string(compileScript) || c.Steps[last].Inputs[0].Whereabouts {
+		t.Error("the script is not an input that decides bytes")
+	}
+	c.Steps = c.Steps[last:]
+	golden(t, "bytecode.json", c)
+}
+
 // golden compares c with a file, in a form that people can read.
 func golden(t *testing.T, name string, c *runtimes.Container) {
 	t.Helper()
@@ -72,6 +90,9 @@ func golden(t *testing.T, name string, c *runtimes.Container) {
 			inputs[in.Path] = string(in.Data)
 			if bytes.Equal(in.Data, installScript) {
 				inputs[in.Path] = "install.py"
+			}
+			if bytes.Equal(in.Data, compileScript) {
+				inputs[in.Path] = "compile.py"
 			}
 			if bytes.Equal(in.Data, getUVScript) {
 				inputs[in.Path] = "get_uv.py"

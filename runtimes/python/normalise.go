@@ -38,6 +38,11 @@ func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Bytecode {
+		if err := n.addBytecode(out); err != nil {
+			return nil, err
+		}
+	}
 	if err := writeRecords(r, dists, n.claims, out); err != nil {
 		return nil, err
 	}
@@ -94,8 +99,8 @@ func (n *normaliser) claim(d *dist) error {
 		}
 		file, ok := n.in[at]
 		if !ok {
-			if d.mayLack(e.Path) {
-				continue
+			if d.mayLack(e.Path) || n.recipe.Bytecode && inCache(at) {
+				continue // what the package compiled is removed before we compile
 			}
 			return d.errorf("%s is in RECORD but was not installed", e.Path)
 		}
@@ -133,7 +138,7 @@ func (n *normaliser) add(to string, c claim) {
 // but its own lock.
 func (n *normaliser) checkStrays() error {
 	for _, p := range n.in.Paths() {
-		if !n.owned[p] && p != ".lock" {
+		if !n.owned[p] && !n.ourBytecode(p) && p != ".lock" {
 			return fmt.Errorf("installed tree: %s belongs to no package: no RECORD names it", p)
 		}
 	}
@@ -197,7 +202,7 @@ func checkFolders(t runtimes.Tree) error {
 // compiled tells whether the file at p is bytecode that a package shipped.
 // Python makes its own. Bytecode that comes without its source is the code.
 func compiled(t runtimes.Tree, p string) bool {
-	if strings.HasPrefix(p, "__pycache__/") || strings.Contains(p, "/__pycache__/") {
+	if inCache(p) {
 		return true
 	}
 	stem, ok := strings.CutSuffix(p, ".pyc")

@@ -62,6 +62,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		Layout:         layout,
 		Prefix:         prefixOf(t),
 		ConsoleScripts: t.ConsoleScripts,
+		Bytecode:       t.Bytecode,
 		ExcludeFiles:   t.ExcludeFiles,
 		LockFile:       found.file,
 		Notes:          slices.Concat(found.notes, set.notes),

@@ -207,9 +207,11 @@ func writeRecords(r runtimes.Recipe, dists []*dist, claims map[string][]claim, o
 			if i > 0 && cs[i-1].dist == c.dist {
 				continue
 			}
-			entries[c.dist] = append(entries[c.dist], wheel.Entry{
-				Path: wheel.Relative(r.Prefix, p), Algorithm: "sha256", Sum: f.SHA256[:], Size: f.Size,
-			})
+			e := wheel.Entry{Path: wheel.Relative(r.Prefix, p), Algorithm: "sha256", Sum: f.SHA256[:], Size: f.Size}
+			if inCache(p) { // as pip has it: no hash of what may be made anew
+				e = wheel.Entry{Path: e.Path, Size: -1}
+			}
+			entries[c.dist] = append(entries[c.dist], e)
 		}
 	}
 	for _, d := range dists {
