@@ -58,6 +58,10 @@ type Target struct {
 	Bytecode       bool     // compile the packages to bytecode
 	Project        bool     // install the project itself, too, and not only what it depends on
 
+	// BuildRequires are requirements that are added to those which a package
+	// itself has for its build, by the package's name as the user wrote it.
+	BuildRequires map[string][]string
+
 	// Places are all those for which the project in Path is built, by whatever
 	// layer, sorted: what is resolved must hold at each.
 	Places []Place

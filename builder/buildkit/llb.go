@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxInputs bounds a step's inputs: they travel inside the definition, of
+	// maxInputs bounds the steps' inputs: they travel inside the definition, of
 	// which gRPC takes 16 MiB.
-	maxInputs = 4 << 20
+	maxInputs = 12 << 20
 
 	caBundleID   = "layerbuild-ca"
 	caBundlePath = "/run/secrets/layerbuild-ca.pem"
@@ -75,17 +75,23 @@ func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*grap
 }
 
 func checkInputs(steps []runtimes.Step) error {
-	total := 0
+	total, largest := 0, runtimes.InlineFile{}
 	for _, step := range steps {
 		for _, in := range step.Inputs {
 			if !path.IsAbs(in.Path) {
 				return fmt.Errorf("step %q: input %s: the path is not absolute", step.Name, in.Path)
 			}
-			total += len(in.Data)
+			if total += len(in.Data); len(in.Data) > len(largest.Data) {
+				largest = in
+			}
 		}
 	}
 	if total > maxInputs {
-		return fmt.Errorf("the steps' inputs have %d bytes; at most %d can be passed on", total, maxInputs)
+		return &runtimes.InputError{
+			Problem: fmt.Sprintf("what the container gets from the project has %d bytes, the most of it in %s; it takes %d at most",
+				total, path.Base(largest.Path), maxInputs),
+			Hint: "leave out of local projects what their build does not need (see doc/python.md), and serve large wheels from an index",
+		}
 	}
 	return nil
 }

@@ -165,7 +165,7 @@ func TestGraphRefuses(t *testing.T) {
 		{"large inputs", func(c *runtimes.Container) {
 			c.Steps[0].Inputs[0].Data = make([]byte, maxInputs/2)
 			c.Steps[1].Inputs[0].Data = make([]byte, maxInputs/2+1)
-		}, "at most 4194304"},
+		}, "it takes 12582912 at most"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := smallContainer()

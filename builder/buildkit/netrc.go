@@ -10,8 +10,14 @@ import (
 )
 
 // Accepts says why r cannot be installed in a container, as far as that is
-// known without asking the daemon: a login may be one that no netrc can hold.
+// known without asking the daemon: a login may be one that no netrc can hold,
+// and what comes from the project may be too large.
 func (e *Engine) Accepts(r runtimes.Recipe) error {
+	if r.Container != nil {
+		if err := checkInputs(r.Container.Steps); err != nil {
+			return err
+		}
+	}
 	_, err := netrcOf(r, e.Logins)
 	return err
 }

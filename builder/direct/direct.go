@@ -148,9 +148,12 @@ func (e *Engine) Fetch(ctx context.Context, pkg runtimes.Package, indexes []stri
 	return e.file(ctx, r, pkg, func(runtimes.Update) {})
 }
 
-// file returns the package's distribution file, from the downloads or the
-// network.
+// file returns the package's distribution file, from the project, the downloads
+// or the network.
 func (e *Engine) file(ctx context.Context, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {
+	if pkg.File.Local != nil {
+		return openLocal(pkg.File)
+	}
 	f, err := e.Downloads.Open(ctx, pkg.File.SHA256)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err

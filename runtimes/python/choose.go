@@ -57,9 +57,13 @@ type candidate struct {
 // wins, then the highest build, then the first by name.
 func (c *chooser) choose(p lockedPackage) runtimes.Package {
 	chosen := runtimes.Package{Name: p.name, Version: p.version}
-	if p.sourceOnly {
-		chosen.Missing = "--no-binary asks for a build from source"
+	if p.project != nil {
+		chosen.File, chosen.Build = p.project.tree.file(), &runtimes.Build{Folder: p.project.tree.folder}
+		chosen.Missing = "is a project in " + chosen.Build.Folder
 		return chosen
+	}
+	if p.sourceOnly {
+		return c.fromSource(p, "--no-binary asks for a build from source")
 	}
 	var best *candidate
 	for _, f := range p.files {
@@ -80,12 +84,25 @@ func (c *chooser) choose(p lockedPackage) runtimes.Package {
 		}
 	}
 	if best == nil {
-		chosen.Missing = c.missing(p)
-		return chosen
+		return c.fromSource(p, c.missing(p))
 	}
 	chosen.Version = best.wheel.Version.String()
 	chosen.File = best.file
 	chosen.File.RequiresPython = "" // it has done its part, and only an index tells it
+	return chosen
+}
+
+// fromSource returns the package as it is built from its source archive, where
+// there is one; why says why no wheel is installed.
+func (c *chooser) fromSource(p lockedPackage, why string) runtimes.Package {
+	chosen := runtimes.Package{Name: p.name, Version: p.version, Missing: why}
+	if p.wheelOnly {
+		return chosen
+	}
+	if f, ok := c.sdist(p); ok {
+		f.RequiresPython = ""
+		chosen.File, chosen.Build = f, &runtimes.Build{}
+	}
 	return chosen
 }
 

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestChoose(t *testing.T) {
 		runtime string
 		arch    runtimes.Arch
 		files   string // "=" puts a requires-python to the file before
-		want    string // the file, or why there is none
+		want    string // the wheel, or why there is none
 	}{
 		{"newest glibc that fits wins", "python3.12", runtimes.X86_64,
 			"p-1-cp312-cp312-manylinux_2_17_x86_64.whl p-1-cp312-cp312-manylinux_2_28_x86_64.whl p-1-cp312-cp312-manylinux_2_35_x86_64.whl",
@@ -73,8 +74,11 @@ func TestChoose(t *testing.T) {
 			}
 			for range 2 { // the order in which files are listed decides nothing
 				got := newChooser(target(t, tt.runtime, tt.arch)).choose(p)
-				if got.Missing+got.File.Name != tt.want {
-					t.Errorf("got  %s\nwant %s", got.Missing+got.File.Name, tt.want)
+				if text := cmp.Or(got.Missing, got.File.Name); text != tt.want {
+					t.Errorf("got  %s\nwant %s", text, tt.want)
+				}
+				if source := strings.HasSuffix(tt.files, "p-1.tar.gz"); (got.Build != nil) != source || source && got.File.Name != "p-1.tar.gz" {
+					t.Errorf("built from %s: %v", got.File.Name, got.Build)
 				}
 				for i, j := 0, len(p.files)-1; i < j; i, j = i+1, j-1 {
 					p.files[i], p.files[j] = p.files[j], p.files[i]

@@ -68,16 +68,13 @@ func TestFormatsAgree(t *testing.T) {
 		for _, arch := range runtimes.Arches() {
 			fromLock := target(t, name, arch)
 			fromLock.Extras, fromLock.Groups = []string{"all"}, []string{"dev", "web"}
-			want, err := Runtime{}.Recipe(files, fromLock)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := recipeWithBuilds(t, files, &fromLock)
 			fromText := target(t, name, arch)
 			fromText.Path, fromText.Exclude = "old", []string{"colorama"} // on Windows only
 			if arch != runtimes.ARM64 {
 				fromText.Exclude = append(fromText.Exclude, "uvloop") // on arm64 only
 			}
-			_, err = Runtime{}.Recipe(files, fromText)
+			_, err := Runtime{}.Recipe(files, fromText)
 			var incomplete *runtimes.Incomplete
 			if !errors.As(err, &incomplete) {
 				t.Fatalf("got %v, not an Incomplete", err)
@@ -86,6 +83,7 @@ func TestFormatsAgree(t *testing.T) {
 				t.Errorf("%d requests for %d packages", len(incomplete.Requests), len(want.Packages))
 			}
 			fromText.Files = answers(incomplete.Requests, index)
+			fromText.Pins = fromLock.Pins
 			got, err := Runtime{}.Recipe(files, fromText)
 			if err != nil {
 				t.Fatal(err)

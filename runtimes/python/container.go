@@ -24,6 +24,9 @@ const (
 	outputFolder = "/layer"
 	uvCache      = workFolder + "/cache/uv"
 	pipCache     = workFolder + "/cache/pip"
+	wheelsFolder = workFolder + "/wheels"
+
+	whereaboutsFile = workFolder + "/whereabouts.json"
 )
 
 // installScript is the driver that runs uv in the container.
@@ -49,15 +52,22 @@ type installJob struct {
 	Platform      string           `json:"platform"`
 	Prefix        string           `json:"prefix"`
 	Cache         string           `json:"cache"`
-	Indexes       []string         `json:"indexes"`
+	Wheels        string           `json:"wheels"`
 	Packages      []installPackage `json:"packages"`
 }
 
 type installPackage struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	SHA256  string `json:"sha256"`
-	URL     string `json:"url"`
+	SHA256  string `json:"sha256,omitempty"` // "" for what was built
+	File    string `json:"file,omitempty"`   // of the wheels folder, where it comes from the project
+}
+
+// whereabouts tell the scripts where to fetch from.
+type whereabouts struct {
+	Indexes  []string          `json:"indexes"`
+	Mirrored bool              `json:"mirrored"`
+	URLs     map[string]string `json:"urls"` // by package
 }
 
 // container says how r's wheels are installed in a container, or which pins
@@ -65,12 +75,17 @@ type installPackage struct {
 // the output folder: lib/pythonX.Y/site-packages, bin, and what wheels add.
 //
 // The container runs natively for whatever machine has it: uv is told the
-// target, and installs its wheels without running them.
+// target, and installs its wheels without running them. Where something is
+// built, it runs as the target's own architecture, with compilers.
 func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	digest := t.Pins.Images[t.Runtime.Image]
+	image, arch := t.Runtime.Image, runtimes.Arch("")
+	if len(r.Built()) > 0 {
+		image, arch = t.Runtime.ImageToBuild(t.Arch), t.Arch
+	}
+	digest := t.Pins.Images[image]
 	if digest == "" {
-		needs = append(needs, runtimes.Need{Image: t.Runtime.Image})
+		needs = append(needs, runtimes.Need{Image: image})
 	}
 	uv := t.Pins.Tools[uvName]
 	if len(uv.Files) == 0 {
@@ -79,12 +94,14 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 	if len(needs) > 0 {
 		return needs, nil
 	}
-	steps := []runtimes.Step{bringUV(t, r, uv), installWheels(t, r)}
+	steps := append([]runtimes.Step{bringUV(t, r, uv)}, buildSteps(t, r)...)
+	steps = append(steps, installWheels(t, r))
 	if r.Bytecode {
 		steps = append(steps, compileModules(t, r))
 	}
 	return nil, &runtimes.Container{
-		Image:  t.Runtime.Image + "@" + digest,
+		Image:  image + "@" + digest,
+		Arch:   arch,
 		Tools:  map[string]string{uvName: uv.Version},
 		Steps:  steps,
 		Output: outputFolder,
@@ -104,23 +121,24 @@ func bringUV(t runtimes.Target, r runtimes.Recipe, uv runtimes.Tool) runtimes.St
 		hashes = append(hashes, " --hash=sha256:"+f.SHA256)
 	}
 	slices.Sort(hashes)
-	requirements := workFolder + "/uv.txt"
+	requirements, indexes := workFolder+"/uv.txt", workFolder+"/uv-indexes.txt"
 
 	script := workFolder + "/get_uv.py"
-	args := []string{
-		t.Runtime.Interpreter, "-I", "-B", script, "install",
-		"--no-deps", "--require-hashes", "--only-binary", ":all:",
-		"--target", uvFolder,
-		"--requirement", requirements,
-		"--progress-bar", "off",
-	}
 	return runtimes.Step{
 		Name: "get uv " + uv.Version,
-		Args: append(args, toolIndexOptions(t, r)...),
-		Env:  stepEnv("PIP_CACHE_DIR=" + pipCache),
+		Args: []string{
+			t.Runtime.Interpreter, "-I", "-B", script, "install",
+			"--no-deps", "--require-hashes", "--only-binary", ":all:",
+			"--target", uvFolder,
+			"--requirement", requirements,
+			"--requirement", indexes,
+			"--progress-bar", "off",
+		},
+		Env: stepEnv("PIP_CACHE_DIR=" + pipCache),
 		Inputs: []runtimes.InlineFile{
 			{Path: script, Data: getUVScript},
 			{Path: requirements, Data: []byte(line + strings.Join(hashes, "") + "\n")},
+			{Path: indexes, Data: []byte(toolIndexLines(t, r)), Whereabouts: true},
 		},
 		// Where a server says that its answers vary with the login, pip writes
 		// the login beside the answer.
@@ -130,25 +148,26 @@ func bringUV(t runtimes.Target, r runtimes.Recipe, uv runtimes.Tool) runtimes.St
 	}
 }
 
-// toolIndexOptions says where pip finds uv: where the user said that packages
-// are, else in pip's own index, or in one that the lock file names.
-func toolIndexOptions(t runtimes.Target, r runtimes.Recipe) []string {
+// toolIndexLines says where pip finds uv, in lines of a requirements file:
+// where the user said that packages are, else in pip's own index, or in one
+// that the lock file names.
+func toolIndexLines(t runtimes.Target, r runtimes.Recipe) string {
 	own := len(t.Indexes) == 0 || slices.Contains(t.Indexes, "")
 	indexes := t.Indexes
 	if own {
 		indexes = r.Indexes // the user's extra ones are among them
 	}
-	var options []string
+	var lines strings.Builder
 	for _, index := range indexes {
 		option := "--extra-index-url"
-		if !own && len(options) == 0 {
+		if !own && lines.Len() == 0 {
 			option = "--index-url"
 		}
 		if index != "" { // which is pip's own already
-			options = append(options, option, index)
+			lines.WriteString(option + " " + index + "\n")
 		}
 	}
-	return options
+	return lines.String()
 }
 
 // installWheels installs r's packages with the uv that [bringUV] brought.
@@ -160,28 +179,57 @@ func installWheels(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
 		Platform:      uvPlatform(t.Arch),
 		Prefix:        outputFolder,
 		Cache:         uvCache,
-		Indexes:       append([]string{}, r.Indexes...),
+		Wheels:        wheelsFolder,
 		Packages:      []installPackage{},
 	}
+	script, jobFile := workFolder+"/install.py", workFolder+"/install.json"
+	inputs := []runtimes.InlineFile{{Path: script, Data: installScript}}
 	for _, p := range r.Packages {
-		job.Packages = append(job.Packages, installPackage{p.Name, p.Version, p.File.SHA256, p.File.URL})
+		install := installPackage{Name: p.Name, Version: p.Version}
+		if p.Build == nil {
+			install.SHA256 = p.File.SHA256
+			if p.File.Local != nil {
+				install.File = p.File.Name
+				inputs = append(inputs, localInput(wheelsFolder+"/"+p.File.Name, p.File))
+			}
+		}
+		job.Packages = append(job.Packages, install)
 	}
-	data, _ := json.MarshalIndent(job, "", "\t") // strings cannot fail to marshal
-	script, jobFile := workFolder+"/install.py", workFolder+"/job.json"
 	return runtimes.Step{
-		Name: fmt.Sprintf("install %d packages", len(r.Packages)),
-		Args: []string{t.Runtime.Interpreter, "-I", "-B", script, jobFile},
-		Env: stepEnv(
-			"UV_HTTP_TIMEOUT=120",
-			"UV_NO_CONFIG=1",
-			"UV_NO_PROGRESS=1",
-			"UV_PYTHON_DOWNLOADS=never",
-		),
-		Inputs:   []runtimes.InlineFile{{Path: script, Data: installScript}, {Path: jobFile, Data: data}},
+		Name:     fmt.Sprintf("install %d packages", len(r.Packages)),
+		Args:     []string{t.Runtime.Interpreter, "-I", "-B", script, jobFile, whereaboutsFile},
+		Env:      stepEnv(uvEnv...),
+		Inputs:   append(inputs, jsonInput(jobFile, job), whereaboutsOf(r)),
 		Caches:   []runtimes.CacheMount{{ID: "layerbuild-uv", Path: uvCache}},
 		CABundle: []string{"SSL_CERT_FILE"},
 		Netrc:    []string{"NETRC"},
 	}
+}
+
+// uvEnv is what uv is told by variables, where it uses the network.
+var uvEnv = []string{
+	"UV_HTTP_TIMEOUT=120",
+	"UV_NO_CONFIG=1",
+	"UV_NO_PROGRESS=1",
+	"UV_PYTHON_DOWNLOADS=never",
+}
+
+func jsonInput(path string, v any) runtimes.InlineFile {
+	data, _ := json.MarshalIndent(v, "", "\t") // strings cannot fail to marshal
+	return runtimes.InlineFile{Path: path, Data: data}
+}
+
+// whereaboutsOf tells the scripts where r's files may be fetched from.
+func whereaboutsOf(r runtimes.Recipe) runtimes.InlineFile {
+	w := whereabouts{Indexes: append([]string{}, r.Indexes...), Mirrored: r.Mirrored, URLs: map[string]string{}}
+	for _, p := range r.Packages {
+		if p.File.URL != "" {
+			w.URLs[p.Name] = p.File.URL
+		}
+	}
+	in := jsonInput(whereaboutsFile, w)
+	in.Whereabouts = true
+	return in
 }
 
 // compileModules compiles what [installWheels] installed. It runs natively, too:

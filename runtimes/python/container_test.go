@@ -97,6 +97,12 @@ func golden(t *testing.T, name string, c *runtimes.Container) {
 			if bytes.Equal(in.Data, getUVScript) {
 				inputs[in.Path] = "get_uv.py"
 			}
+			if bytes.Equal(in.Data, buildScript) {
+				inputs[in.Path] = "build.py"
+			}
+			if in.Whereabouts {
+				inputs[in.Path] = "(decides nothing) " + inputs[in.Path]
+			}
 		}
 		steps = append(steps, step{s, inputs})
 	}
@@ -166,12 +172,12 @@ func TestToolIndexes(t *testing.T) {
 		want           string
 	}{
 		{"none", nil, nil, ""},
-		{"the lock file's", nil, r.Indexes, "--extra-index-url https://mirror.example/simple --extra-index-url https://other.example/simple"},
-		{"the user's extra ones", []string{"", "https://mirror.example/simple"}, r.Indexes, "--extra-index-url https://mirror.example/simple --extra-index-url https://other.example/simple"},
-		{"the user's", []string{"https://a.example", "https://b.example"}, r.Indexes, "--index-url https://a.example --extra-index-url https://b.example"},
+		{"the lock file's", nil, r.Indexes, "--extra-index-url https://mirror.example/simple\n--extra-index-url https://other.example/simple\n"},
+		{"the user's extra ones", []string{"", "https://mirror.example/simple"}, r.Indexes, "--extra-index-url https://mirror.example/simple\n--extra-index-url https://other.example/simple\n"},
+		{"the user's", []string{"https://a.example", "https://b.example"}, r.Indexes, "--index-url https://a.example\n--extra-index-url https://b.example\n"},
 	} {
 		target.Indexes, r.Indexes = tt.target, tt.recipe
-		if got := strings.Join(toolIndexOptions(target, r), " "); got != tt.want {
+		if got := toolIndexLines(target, r); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -1,6 +1,6 @@
 """Install the wheels of one layer with uv: exactly the files that were chosen.
 
-usage: install.py JOB
+usage: install.py JOB WHEREABOUTS
 
 JOB is a JSON file:
 
@@ -10,20 +10,26 @@ JOB is a JSON file:
     platform       as uv names it, wide enough for every chosen wheel
     prefix         folder to install into, as a Python installation has it
     cache          folder of uv's cache
-    indexes        package indexes, preferred first; none, or an empty one: uv's own
-    packages       name, version, sha256 and url of each wheel
+    wheels         folder of the wheels that are here already
+    packages       name and version of each wheel; its sha256, unless it was built
+                   here; its file in wheels, where it comes from the project
+
+WHEREABOUTS is one that only says where to fetch from: indexes, preferred first
+(none, or an empty one: uv's own), and urls, by package.
 
 Nothing is resolved: each package has one version and one hash. It runs in the
 image's own Python, from 3.9 on, with the standard library alone.
 """
 
 import csv
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 
 # How uv says that an index lacks a package, or has another file by its name.
 NOT_IN_INDEX = [
@@ -37,9 +43,14 @@ NOT_IN_INDEX = [
 REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
 
 
-def main(path):
+def main(path, whereabouts):
     with open(path, encoding="utf-8") as f:
         job = json.load(f)
+    with open(whereabouts, encoding="utf-8") as f:
+        job.update(json.load(f))
+    for p in job["packages"]:
+        p["url"] = job["urls"].get(p["name"])
+        find_wheel(job, p)
     packages = sorted(job["packages"], key=lambda p: p["name"])
     by_url = set()
     print("installing %d packages for %s, Python %s" % (len(packages), job["platform"], job["pythonVersion"]))
@@ -47,6 +58,25 @@ def main(path):
     for name in owners_of_clashes(job):
         again = [p for p in packages if p["name"] == name]
         install(job, again, by_url, "--reinstall")
+
+
+def find_wheel(job, package):
+    """Set the url of a wheel that is here already, and the hash of one that was
+    built here."""
+    file = package.get("file")
+    if not package.get("sha256"):
+        built = [n for n in os.listdir(job["wheels"]) if n.endswith(".whl") and normalise(n.split("-")[0]) == package["name"]]
+        if len(built) != 1:
+            sys.exit("error: %d wheels of %s were built, not one" % (len(built), package["name"]))
+        file = built[0]
+    if not file:
+        return
+    package["here"] = True
+    path = os.path.join(job["wheels"], file)
+    package["url"] = "file://" + urllib.parse.quote(path)
+    if not package.get("sha256"):
+        with open(path, "rb") as f:
+            package["sha256"] = hashlib.sha256(f.read()).hexdigest()
 
 
 def install(job, packages, by_url, *options):
@@ -75,7 +105,7 @@ def run_uv(job, packages, by_url, options):
         requirements = os.path.join(folder, "requirements.txt")
         with open(requirements, "w", encoding="utf-8") as f:
             for p in packages:
-                f.write(requirement(p, p["name"] in by_url) + "\n")
+                f.write(requirement(p, "here" in p or p["name"] in by_url) + "\n")
         command = [
             job["uv"], "pip", "install",
             "--no-config",
@@ -156,4 +186,4 @@ def normalise(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -37,21 +37,22 @@ func runInstall(t *testing.T, indexes []string, packages []runtimes.Package) (pr
 	prefix = filepath.Join(dir, "layer")
 	job := installJob{
 		UV: uv, Python: python, PythonVersion: version, Platform: uvPlatform(runtimes.ARM64),
-		Prefix: prefix, Cache: filepath.Join(dir, "cache"), Indexes: indexes,
+		Prefix: prefix, Cache: filepath.Join(dir, "cache"),
 	}
 	for _, p := range packages {
-		job.Packages = append(job.Packages, installPackage{p.Name, p.Version, p.File.SHA256, p.File.URL})
+		job.Packages = append(job.Packages, installPackage{Name: p.Name, Version: p.Version, SHA256: p.File.SHA256})
 	}
+	where := whereaboutsOf(runtimes.Recipe{Indexes: indexes, Packages: packages}).Data
 	data, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"install.py": installScript, "job.json": data} {
+	for name, content := range map[string][]byte{"install.py": installScript, "job.json": data, "whereabouts.json": where} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), python, "-I", "-B", filepath.Join(dir, "install.py"), filepath.Join(dir, "job.json"))
+	cmd := exec.CommandContext(t.Context(), python, "-I", "-B", filepath.Join(dir, "install.py"), filepath.Join(dir, "job.json"), filepath.Join(dir, "whereabouts.json"))
 	cmd.Env = append(os.Environ(), "UV_NO_PROGRESS=1", "NO_COLOR=1")
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)

@@ -75,6 +75,9 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	if r.Packages, err = choosePackages(found.file, t, set.packages); err != nil {
 		return runtimes.Recipe{}, err
 	}
+	if err := requireBuilds(t, r.Packages, set.packages, r.Indexes); err != nil {
+		return runtimes.Recipe{}, err
+	}
 	r.Needs, r.Container = container(t, r)
 	return r, nil
 }
@@ -130,7 +133,7 @@ func choosePackages(file string, t runtimes.Target, locked []lockedPackage) ([]r
 	packages := make([]runtimes.Package, 0, len(locked))
 	for _, p := range locked {
 		chosen := c.choose(p)
-		if chosen.Missing == "" {
+		if chosen.Missing == "" || chosen.Build != nil {
 			if err := checkFile(file, chosen); err != nil {
 				return nil, err
 			}
@@ -152,8 +155,10 @@ func checkFile(lockFile string, p runtimes.Package) error {
 	case !isSHA256(f.SHA256):
 		problem.Problem = fmt.Sprintf("the hash of %s is not a SHA-256: %q", f.Name, f.SHA256)
 		problem.Hint = "lock it again against an index that gives SHA-256 hashes"
+	case f.Local != nil:
+		return nil
 	case f.URL == "":
-		problem.Problem = f.Name + " lies in a local folder; only files of an index or a URL can be used yet"
+		problem.Problem = f.Name + " lies in a local folder that stands for an index; only files of an index or a URL can be used yet"
 	case !strings.HasPrefix(f.URL, "https://") && !strings.HasPrefix(f.URL, "http://"):
 		problem.Problem = fmt.Sprintf("the URL of %s is neither https nor http", f.Name)
 	case withoutUser(f.URL) != f.URL:

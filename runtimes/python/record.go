@@ -61,7 +61,7 @@ func findDists(r runtimes.Recipe, t runtimes.Tree) ([]*dist, error) {
 		if d == nil {
 			return nil, fmt.Errorf("%s %s was not installed: it has no .dist-info folder", p.Name, p.Version)
 		}
-		if v := versions[p.Name]; !wheel.SameVersion(v, p.Version) {
+		if v := versions[p.Name]; p.Version != localVersion && !wheel.SameVersion(v, p.Version) {
 			return nil, fmt.Errorf("%s %s was installed, not %s", p.Name, v, p.Version)
 		}
 		delete(found, p.Name)

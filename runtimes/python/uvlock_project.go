@@ -15,6 +15,7 @@ import (
 type pyproject struct {
 	Project struct {
 		Name         string              `toml:"name"`
+		Version      string              `toml:"version"`
 		Dependencies []string            `toml:"dependencies"`
 		Extras       map[string][]string `toml:"optional-dependencies"`
 		Dynamic      []string            `toml:"dynamic"`

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -28,8 +27,11 @@ type lockedPackage struct {
 	version string
 	files   []runtimes.File // wheels and source archives
 
-	// sourceOnly says that the lock file forbids wheels of the package.
-	sourceOnly bool
+	// sourceOnly says that the lock file forbids wheels of the package,
+	// wheelOnly that it forbids to build it.
+	sourceOnly, wheelOnly bool
+
+	project *localProject // that the package is built from, or nil
 }
 
 // readUVLock reads the packages that the lock file installs on t.
@@ -60,8 +62,16 @@ func readUVLock(project fs.FS, file string, t runtimes.Target) (lockedSet, error
 	if err != nil {
 		return lockedSet{}, err
 	}
+	if t.Project {
+		if packages, err = g.withProject(roots.project, packages); err != nil {
+			return lockedSet{}, err
+		}
+	}
 	for _, p := range packages {
-		locked, err := g.files(p)
+		if p.Source.Virtual != "" {
+			continue // it has dependencies, and nothing to install
+		}
+		locked, err := g.files(project, p)
 		if err != nil {
 			return lockedSet{}, err
 		}
@@ -218,55 +228,6 @@ func (g *uvGraph) asked(kind string, names []string, known map[string]bool) ([]s
 		}
 	}
 	return list, nil
-}
-
-// files lists the files of a package that can come from an index or a URL.
-func (g *uvGraph) files(p *uvPackage) (lockedPackage, error) {
-	locked := lockedPackage{name: pep.NormaliseName(p.Name), version: p.Version}
-	if p.Source.Registry == "" && p.Source.URL == "" {
-		return locked, &runtimes.InputError{
-			File:    g.file,
-			Line:    g.lineOf(p.Name),
-			Problem: fmt.Sprintf("%s comes from %s; only packages from an index or a URL can be installed yet", p.Name, p.Source),
-			Hint:    fmt.Sprintf("put it into the function itself, and list %s under exclude", p.Name),
-		}
-	}
-	if len(p.Wheels) == 0 && p.Sdist == nil {
-		return locked, g.errorf(p.Name, "no file of %s %s is locked: the lock was cut short or edited", p.Name, p.Version)
-	}
-	if withoutUser(p.Source.Registry) != p.Source.Registry {
-		return locked, holdsUser(g.file, g.lineOf(p.Name), "the index of "+p.Name)
-	}
-	locked.files = make([]runtimes.File, 0, len(p.Wheels)+1)
-	for i := range p.Wheels {
-		f := &p.Wheels[i]
-		// Whether the hash is one is asked of the chosen file only: a lock
-		// file holds ten times as many.
-		locked.files = append(locked.files, runtimes.File{
-			Name: f.name(), URL: f.URL, SHA256: strings.TrimPrefix(f.Hash, "sha256:"), Size: max(f.Size, 0),
-		})
-	}
-	if p.Sdist != nil {
-		// Never installed here: a name is enough to say what there is.
-		locked.files = append(locked.files, runtimes.File{Name: p.Sdist.name(), URL: p.Sdist.URL})
-	}
-	return locked, nil
-}
-
-// name is the file's name as wheels are named.
-func (f *uvFile) name() string {
-	if f.Filename != "" {
-		return f.Filename
-	}
-	address, _, _ := strings.Cut(cmp.Or(f.URL, f.Path), "#")
-	address, _, _ = strings.Cut(address, "?")
-	name := address[strings.LastIndexByte(address, '/')+1:]
-	if strings.ContainsRune(name, '%') {
-		if plain, err := url.PathUnescape(name); err == nil {
-			return plain
-		}
-	}
-	return name
 }
 
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

@@ -129,10 +129,7 @@ func TestUVLock(t *testing.T) {
 			if tt.with != nil {
 				tt.with(&target)
 			}
-			r, err := Runtime{}.Recipe(project(t, tt.project), target)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := recipeWithBuilds(t, project(t, tt.project), &target)
 			if got := summary(r); !slices.Equal(got, tt.want) {
 				t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"))
 			}
@@ -190,7 +187,6 @@ func TestUVLockErrors(t *testing.T) {
 		{"requirement changed", edit(t, app, "pyproject.toml", `"boto3>=1.40",`, `"boto3>=1.41",`), in("."), "uv.lock: does not fit pyproject.toml: boto3>=1.41 was changed from boto3>=1.40", ""},
 		{"requirement added in a group", edit(t, app, "pyproject.toml", `"flask"]`, `"flask", "rich"]`), asking(nil, []string{"web"}), "uv.lock: does not fit pyproject.toml: rich in group web was added", ""},
 		{"pyproject.toml broken", edit(t, app, "pyproject.toml", "[project]", "[project"), in("."), "pyproject.toml:1: cannot be read as TOML", ""},
-		{"member as dependency", workspace, in("services/api"), "uv.lock:30: common comes from editable folder libs/common; only packages from an index or a URL can be installed yet", "exclude"},
 		{"Git dependency", workspace, in("services/worker"), "forked comes from git https://git.example/forked?rev=v1#", "exclude"},
 		{"workspace root", workspace, in("."), "uv.lock: locks a workspace whose root is no project of its own", "libs/common, services/api, services/worker"},
 		{"not a member", workspace, in("services/new"), "no lock file in services/new, and uv.lock does not lock a project there", ""},
