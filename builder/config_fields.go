@@ -261,6 +261,23 @@ func (v value) includes() []Include {
 	return all
 }
 
+// listsByName reads a mapping of names to lists of strings.
+func (v value) listsByName() map[string][]string {
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("a mapping of packages to lists of requirements")
+		return nil
+	}
+	all := make(map[string][]string)
+	for _, e := range v.d.entries(v.node) {
+		list := value{v.d, v.name + " of " + short(e.name), e.line, e.node}
+		if e.name == "" {
+			list.addf("", "%s names no package", v.name)
+		}
+		all[e.name] = list.strs()
+	}
+	return all
+}
+
 // text reads a string of at most limit characters.
 func (v value) text(limit int) string {
 	s, _ := v.str()
