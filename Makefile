@@ -51,8 +51,9 @@ e2e: testbed $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## the tests agai
 		$(GO) -C testdata/testbed test -count 1 . && \
 		env -u CI $(GO) test -tags e2e -timeout 60m ./...
 
-bench: build $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## measure against uv and zip, as ratios in one run
-	$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
+bench: build testbed $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## measure against uv and zip, as ratios in one run
+	env="$$($(TESTBED) env)" && eval "$$env" && \
+		$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
 
 soak: ## the long-running counts of crash and fuzz tests
 	LAYERBUILD_SOAK_ROUNDS=1000 $(GO) test -run 'Crash|Kill' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild

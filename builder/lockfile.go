@@ -208,7 +208,7 @@ func openError(questions []runtimes.Question, locked bool) error {
 
 // toolWheel matches the wheels of a tool that Lambda's images, or the machines
 // that layerbuild runs on, can run.
-var toolWheel = regexp.MustCompile(`-(manylinux[0-9_.a-z]*_(x86_64|aarch64)\.|macosx_[0-9_]+_(x86_64|arm64)\.whl|win_(amd64|arm64)\.whl)`)
+var toolWheel = regexp.MustCompile(`(manylinux|musllinux)[0-9_.a-z]*_(x86_64|aarch64)\.|macosx_[0-9_]+_(x86_64|arm64)\.|win_amd64\.`)
 
 func toolFiles(ctx context.Context, need runtimes.Need, index Index, indexes []string) ([]runtimes.File, error) {
 	all, err := index.Files(ctx, runtimes.FileRequest{Ecosystem: "pypi", Name: need.Tool, Version: need.Version, Indexes: indexes})

@@ -68,6 +68,10 @@ type File struct {
 	// RequiresPython is the index's data-requires-python, a PEP 440 specifier.
 	RequiresPython string `json:"requiresPython,omitempty"`
 
+	// Yanked files are withdrawn (PEP 592): only who names their version gets
+	// them. Known where an index was asked just now.
+	Yanked bool `json:"-"`
+
 	// Local is set where the file lies in the project, and has no URL.
 	Local *LocalFile `json:"-"`
 }

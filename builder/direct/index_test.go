@@ -27,7 +27,7 @@ var (
 )
 
 var htmlPage = `<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.3"></head><body>
-<a href="../../files/my_pkg-1.0-py3-none-any.whl#sha256=` + sumA + `" data-requires-python="&gt;=3.8,&lt;4">my_pkg-1.0-py3-none-any.whl</a><br/>
+<a href="../../files/my_pkg-1.0-py3-none-any.whl#sha256=` + sumA + `" data-requires-python="&gt;=3.8,&lt;4" data-yanked="">my_pkg-1.0-py3-none-any.whl</a><br/>
 <A HREF="https://files.example/my-pkg-1.0.tar.gz?x=1#sha256=` + strings.ToUpper(sumB) + `">
   my-pkg-1.0.tar.gz </A>
 <a href="my_pkg-1.0.1-py3-none-any.whl#sha256=` + sumC + `">my_pkg-1.0.1-py3-none-any.whl</a>
@@ -64,7 +64,7 @@ func TestIndexFiles(t *testing.T) {
 			s := serve(t, map[string][]http.HandlerFunc{"/simple/my-pkg/": page(test.contentType, test.text)})
 			e, _ := engine(t, patience)
 			x := Index{Client: e.Client, newBackOff: noWait}
-			wheel := runtimes.File{Name: "my_pkg-1.0-py3-none-any.whl", URL: s.URL + "/files/my_pkg-1.0-py3-none-any.whl", SHA256: sumA, RequiresPython: ">=3.8,<4", Size: test.size}
+			wheel := runtimes.File{Name: "my_pkg-1.0-py3-none-any.whl", URL: s.URL + "/files/my_pkg-1.0-py3-none-any.whl", SHA256: sumA, RequiresPython: ">=3.8,<4", Size: test.size, Yanked: true}
 			sdist := runtimes.File{Name: "my-pkg-1.0.tar.gz", URL: "https://files.example/my-pkg-1.0.tar.gz?x=1", SHA256: sumB}
 			for _, ask := range []struct {
 				version string
@@ -132,6 +132,40 @@ func TestIndexSeveral(t *testing.T) {
 	if _, err := x.Files(t.Context(), runtimes.FileRequest{Ecosystem: "npm", Name: "pkg"}); err == nil {
 		t.Error("an unknown ecosystem was asked")
 	}
+}
+
+func TestIndexProject(t *testing.T) {
+	link := func(version, sum string) []http.HandlerFunc {
+		return page("text/html", `<a href="x/my_pkg-`+version+`.tar.gz#sha256=`+sum+`">my_pkg-`+version+`.tar.gz</a>`)
+	}
+	s := serve(t, map[string][]http.HandlerFunc{"/first/my-pkg/": link("1.0", sumA), "/second/my-pkg/": link("2.0", sumB)})
+	e, _ := engine(t, patience)
+	x := Index{Client: e.Client, newBackOff: noWait}
+	for _, test := range []struct {
+		indexes []string
+		want    string
+	}{
+		{[]string{"/first", "/second"}, "my_pkg-1.0.tar.gz"},
+		{[]string{"/absent", "/second"}, "my_pkg-2.0.tar.gz"},
+		{[]string{"/absent"}, ""},
+	} {
+		var indexes []string
+		for _, index := range test.indexes {
+			indexes = append(indexes, s.URL+index)
+		}
+		got, err := x.Project(t.Context(), "my-pkg", indexes)
+		if names := fileNames(got); err != nil || names != test.want {
+			t.Errorf("%v: %s, %v; want %s", test.indexes, names, err, test.want)
+		}
+	}
+}
+
+func fileNames(files []runtimes.File) string {
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, " ")
 }
 
 func TestDefaultIndex(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -27,6 +28,7 @@ func parseJSON(data []byte, base *url.URL) ([]runtimes.File, error) {
 			Hashes         map[string]string `json:"hashes"`
 			Size           int64             `json:"size"`
 			RequiresPython *string           `json:"requires-python"`
+			Yanked         any               `json:"yanked"` // false, true or the reason
 		} `json:"files"`
 	}
 	if err := json.Unmarshal(data, &page); err != nil {
@@ -38,6 +40,7 @@ func parseJSON(data []byte, base *url.URL) ([]runtimes.File, error) {
 	var files []runtimes.File
 	for _, f := range page.Files {
 		file := runtimes.File{Name: f.Name, SHA256: strings.ToLower(f.Hashes["sha256"]), Size: max(f.Size, 0)}
+		file.Yanked = f.Yanked != nil && f.Yanked != false
 		if f.RequiresPython != nil {
 			file.RequiresPython = *f.RequiresPython
 		}
@@ -76,7 +79,7 @@ func parseHTML(r io.Reader, base *url.URL) ([]runtimes.File, error) {
 		case kind != html.StartTagToken && kind != html.SelfClosingTagToken:
 		case token.DataAtom == atom.A:
 			inLink, href = true, attribute(token, "href")
-			file = runtimes.File{RequiresPython: attribute(token, "data-requires-python")}
+			file = runtimes.File{RequiresPython: attribute(token, "data-requires-python"), Yanked: has(token, "data-yanked")}
 		case token.DataAtom == atom.Base:
 			if u, err := base.Parse(attribute(token, "href")); err == nil {
 				base = u
@@ -96,6 +99,10 @@ func attribute(t html.Token, key string) string {
 		}
 	}
 	return ""
+}
+
+func has(t html.Token, key string) bool {
+	return slices.ContainsFunc(t.Attr, func(a html.Attribute) bool { return a.Key == key })
 }
 
 // link fills in what a link's address says of its file.

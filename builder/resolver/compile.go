@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -89,7 +90,8 @@ func (c *compilation) run(ctx context.Context, sources map[string]source) (outpu
 	}
 	var before strings.Builder
 	for _, p := range c.earlier {
-		if p, ok := at(c.place, p); ok {
+		// Anything else in layerbuild.lock is nothing that uv should read.
+		if p, ok := at(c.place, p); ok && pinned(p) {
 			writePinned(&before, p)
 		}
 	}
@@ -108,6 +110,7 @@ func (c *compilation) run(ctx context.Context, sources map[string]source) (outpu
 	cmd.Dir = c.folder
 	cmd.Env = c.environment()
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = 5 * time.Second // for a Python of its own that outlives it
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
@@ -161,7 +164,7 @@ func (c *compilation) arguments(sources map[string]source) []string {
 		if name == "*" {
 			args = append(args, "--upgrade")
 		} else {
-			args = append(args, "--upgrade-package", name)
+			args = append(args, "--upgrade-package="+name)
 		}
 	}
 	if len(c.upgrade) > 0 {

@@ -37,8 +37,9 @@ func (f *failure) withoutWheels() []string {
 }
 
 var (
-	refusedStatus = regexp.MustCompile(`\b(401|403|407)\b`)
+	refusedStatus = regexp.MustCompile(`\b(401) Unauthorized|\b(403) Forbidden|\b(407) Proxy Authentication Required`)
 	fetchFailed   = regexp.MustCompile(`(?i)Failed to fetch|error sending request|Request failed|Failed to download|HTTP status|connection reset|timed out`)
+	noPython      = regexp.MustCompile(`No interpreter found|Failed to inspect Python interpreter`)
 	unknownIssuer = regexp.MustCompile(`(?i)UnknownIssuer|unable to get local issuer|self[- ]signed certificate`)
 	address       = regexp.MustCompile("https?://[^\\s`()<>\"']+")
 )
@@ -50,7 +51,7 @@ func (c *compilation) explain(f *failure) error {
 	where, _ := url.Parse(strings.TrimRight(address.FindString(f.text), ".,;:"))
 	switch {
 	case where != nil && where.Host != "" && refusedStatus.MatchString(f.text):
-		return c.refused(where, refusedStatus.FindString(f.text))
+		return c.refused(where, refusedStatus.FindString(f.text)[:3])
 	case fetchFailed.MatchString(f.text):
 		network := &runtimes.NetworkError{URL: "what " + c.question.Name + " needs", Err: errors.New(text)}
 		if where != nil && where.Host != "" {
@@ -61,13 +62,13 @@ func (c *compilation) explain(f *failure) error {
 			network.Err = x509.UnknownAuthorityError{}
 		}
 		return network
-	case strings.Contains(f.text, "No interpreter found"):
+	case noPython.MatchString(f.text):
 		return &runtimes.InputError{
-			Problem: "resolving needs a Python on this machine, and uv finds none",
+			Problem: "resolving needs a Python on this machine, and uv finds none that it can use",
 			Hint:    "install Python 3, of any version from 3.8 on, so that python3 is on PATH; it runs none of the packages",
 		}
 	}
-	hint := "loosen or change what is asked for; the lines above say what contradicts what"
+	hint := "loosen or change what is asked for"
 	if names := f.withoutWheels(); len(names) > 0 {
 		hint = "name a version of " + strings.Join(names, " and of ") + " that fits, as in \"" + names[0] + "==1.0\""
 	}
@@ -91,16 +92,18 @@ func (c *compilation) refused(where *url.URL, status string) error {
 // maxLines bounds what is shown of uv's explanation.
 const maxLines = 40
 
-// explanation is what uv said but for warnings and for hints on its own
-// options, which nobody can give it here.
+// explanation is what uv said but for its own headings, and for hints on
+// options that nobody can give it here.
 func explanation(text string) string {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "error: ")
+	text = strings.TrimPrefix(text, "No solution found when resolving dependencies\n  cause: ")
 	var kept []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \t\r\n")
-		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "warning:") || strings.HasPrefix(line, "hint:") && strings.Contains(line, "`--") {
-			continue
+		option := strings.HasPrefix(line, "hint:") && strings.Contains(line, "`--")
+		if line != "" && !option && !strings.HasPrefix(line, "warning:") {
+			kept = append(kept, line)
 		}
-		kept = append(kept, strings.TrimPrefix(line, "error: "))
 	}
 	if len(kept) > maxLines {
 		kept = append(kept[:maxLines], "…")

@@ -20,6 +20,16 @@ func writePinned(b *strings.Builder, p runtimes.Pinned) {
 	b.WriteByte('\n')
 }
 
+// pinned tells whether p is what its type says.
+func pinned(p runtimes.Pinned) bool {
+	_, err := pinnedText(p.Requirement)
+	return err == nil && oneRequirement(p.Requirement) == nil && !slices.ContainsFunc(p.SHA256, func(sum string) bool { return !isSHA256(sum) })
+}
+
+func isSHA256(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
 // parseOutput reads what uv wrote: requirements that name one version or
 // address, each with its hashes on lines of their own.
 func parseOutput(data []byte) ([]runtimes.Pinned, error) {
@@ -60,7 +70,7 @@ func parsePinned(line string) (runtimes.Pinned, error) {
 		if kind != "sha256" {
 			continue // another kind of hash of a file
 		}
-		if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
+		if !isSHA256(sum) {
 			return p, fmt.Errorf("%s: %q is no SHA-256", requirement, word)
 		}
 		p.SHA256 = append(p.SHA256, sum)

@@ -5,8 +5,6 @@ package resolver
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -26,51 +24,16 @@ import (
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
-// downloads is a direct.Downloads in memory.
-type downloads struct {
-	mu    sync.Mutex
-	files map[string][]byte
-}
-
-func (d *downloads) Open(_ context.Context, sum string) (direct.ReadAtCloser, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	data, ok := d.files[sum]
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	return inMemory{bytes.NewReader(data)}, nil
-}
-
-func (d *downloads) Save(_ context.Context, sum string, fetch func(io.Writer) error) (direct.ReadAtCloser, error) {
-	var b bytes.Buffer
-	if err := fetch(&b); err != nil {
-		return nil, err
-	}
-	got := sha256.Sum256(b.Bytes())
-	if hex.EncodeToString(got[:]) != sum {
-		return nil, &runtimes.DigestError{Want: sum, Got: hex.EncodeToString(got[:])}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.files == nil {
-		d.files = make(map[string][]byte)
-	}
-	d.files[sum] = b.Bytes()
-	return inMemory{bytes.NewReader(b.Bytes())}, nil
-}
-
 // uvWheel is the pinned uv as a wheel for this machine.
 var uvWheel = sync.OnceValues(func() (wheelhouse.File, error) {
 	program, err := os.ReadFile(os.Getenv("LAYERBUILD_TEST_UV"))
 	if err != nil {
 		return wheelhouse.File{}, err
 	}
-	platform := map[string]string{"amd64": "manylinux_2_17_x86_64.manylinux2014_x86_64", "arm64": "manylinux_2_17_aarch64"}[runtime.GOARCH]
 	version := uvVersion()
 	return wheelhouse.Wheel{
 		Name: "uv", Version: version, Tag: "py3-none-" + platform,
-		Files: map[string]string{"uv-" + version + ".data/scripts/uv": string(program)},
+		Files: map[string]string{programName(version, runtime.GOOS): string(program)},
 	}.Build()
 })
 
@@ -154,7 +117,9 @@ func TestKeepsAndUpgrades(t *testing.T) {
 		}
 	}
 
-	for _, w := range []wheelhouse.Wheel{aWheel("app", "1.1", "lib>=1"), aWheel("lib", "1.1")} {
+	late := aWheel("lib", "1.0")
+	late.Tag = "cp311-cp311-manylinux_2_17_x86_64" // its version has been locked without it
+	for _, w := range []wheelhouse.Wheel{aWheel("app", "1.1", "lib>=1"), aWheel("lib", "1.1"), late} {
 		if _, err := m.index.Add(w); err != nil {
 			t.Fatal(err)
 		}
@@ -224,4 +189,142 @@ func TestSourcesAreReadNotRun(t *testing.T) {
 func onLambda(name string, arch runtimes.Arch) runtimes.Place {
 	info, _ := runtimes.Lookup(name)
 	return runtimes.Place{Runtime: info, Arch: arch}
+}
+
+func TestBuildRequirements(t *testing.T) {
+	setup, ran := marker(t)
+	m := newMachine(t, aWheel("setuptools", "70.0"), aWheel("wheel", "1.0"), aWheel("backend", "2.0", "lib"), aWheel("lib", "1.0"), aWheel("lib", "1.1"))
+	q := m.question()
+	q.Name, q.Build, q.Constraints = "old 1.0", true, []string{"lib<1.1"}
+	ask := func(files map[string]string) []string {
+		t.Helper()
+		built, err := m.index.AddSdist(wheelhouse.Sdist{Name: "old", Version: "1.0", Files: files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Sdist = &runtimes.File{Name: built.Name, SHA256: built.SHA256}
+		got, _ := m.versions(t, q, nil)
+		return got
+	}
+	equal(t, ask(map[string]string{"setup.py": setup}), []string{"setuptools==70.0", "wheel==1.0"})
+	equal(t, ask(map[string]string{
+		"setup.py": setup, "backend.py": setup,
+		"pyproject.toml": "[build-system]\nrequires = [\"backend\"]\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n",
+	}), []string{"backend==2.0", "lib==1.0"})
+	equal(t, ask(map[string]string{
+		"backend.py":     setup,
+		"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n",
+	}), nil)
+	if ran() {
+		t.Error("a package's code was run")
+	}
+
+	built, err := m.index.AddSdist(wheelhouse.Sdist{Name: "old", Version: "1.0", Files: map[string]string{
+		"pyproject.toml": "[build-system]\nrequires = [\"lib @ http://127.0.0.1:1/lib-1.0-py3-none-any.whl\"]\n",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Sdist = &runtimes.File{Name: built.Name, SHA256: built.SHA256}
+	var broken *runtimes.PackageError
+	if answer, err := m.Resolve(t.Context(), q, m.uv, nil, nil); !errors.As(err, &broken) {
+		t.Errorf("a build that asks for an address: %v, %v", answer, err)
+	}
+
+	local := sdistFile(t, map[string]string{"setup.py": setup})
+	q.Sdist = &runtimes.File{Name: local.Name, SHA256: local.SHA256, Local: &runtimes.LocalFile{
+		Path: "vendor/" + local.Name,
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(local.Data)), nil },
+	}}
+	got, _ := m.versions(t, q, nil)
+	equal(t, got, []string{"setuptools==70.0", "wheel==1.0"})
+	q.Sdist.SHA256 = strings.Repeat("0", 64)
+	var digest *runtimes.DigestError
+	if answer, err := m.Resolve(t.Context(), q, m.uv, nil, nil); !errors.As(err, &digest) {
+		t.Errorf("another file in the project: %v, %v", answer, err)
+	}
+}
+
+func TestPrereleases(t *testing.T) {
+	m := newMachine(t, aWheel("lib", "1.0"), aWheel("lib", "2.0rc1"))
+	q := m.question("lib")
+	got, _ := m.versions(t, q, nil)
+	equal(t, got, []string{"lib==1.0"})
+	q.Prereleases = true
+	got, _ = m.versions(t, q, nil)
+	equal(t, got, []string{"lib==2.0rc1"})
+}
+
+// The first index that has a package answers for it: a newer one of the same
+// name elsewhere is not taken.
+func TestIndexesInTheirOrder(t *testing.T) {
+	m := newMachine(t, aWheel("lib", "1.0"))
+	other, err := wheelhouse.Serve(aWheel("lib", "9.0"), aWheel("more", "1.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	q := m.question("lib", "more")
+	q.Indexes = append(q.Indexes, other.SimpleURL())
+	got, _ := m.versions(t, q, nil)
+	equal(t, got, []string{"lib==1.0", "more==1.0"})
+}
+
+func TestUnsatisfiableWithUV(t *testing.T) {
+	m := newMachine(t, aWheel("app", "1.0", "lib<1"), aWheel("lib", "1.0"))
+	var input *runtimes.InputError
+	for requirement, want := range map[string]string{"app": "lib<1", "absent": "absent was not found", "-r /etc/passwd": "-r"} {
+		answer, err := m.Resolve(t.Context(), m.question(requirement), m.uv, nil, nil)
+		if !errors.As(err, &input) || input.File != "requirements.txt" || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v", requirement, answer, err)
+		}
+	}
+}
+
+func TestNoPython(t *testing.T) {
+	m := newMachine(t, aWheel("lib", "1.0"))
+	t.Setenv("PATH", t.TempDir())
+	var input *runtimes.InputError
+	if answer, err := m.Resolve(t.Context(), m.question("lib"), m.uv, nil, nil); !errors.As(err, &input) || !strings.Contains(input.Hint, "python3") {
+		t.Errorf("%v, %v", answer, err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	m := newMachine(t, aWheel("lib", "1.0"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stall := m.index.Stall("lib")
+	go func() {
+		<-stall.Asked
+		cancel()
+	}()
+	if answer, err := m.Resolve(ctx, m.question("lib"), m.uv, nil, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", answer, err)
+	}
+	<-stall.Gone // uv is
+	if left, err := os.ReadDir(m.Folder); err != nil || slices.ContainsFunc(left, func(e fs.DirEntry) bool { return e.Name() == "work" }) {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	m.index.Resume("lib")
+	got, _ := m.versions(t, m.question("lib"), nil)
+	equal(t, got, []string{"lib==1.0"})
+}
+
+func TestSeveralAtOnceAfterAKill(t *testing.T) {
+	m := newMachine(t, aWheel("lib", "1.0"), aWheel("app", "1.0"))
+	// As a killed one leaves it.
+	if err := os.MkdirAll(filepath.Join(m.work(), "requirements.in"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for _, name := range []string{"lib", "app", "lib"} {
+		g.Go(func() {
+			answer, err := m.Resolve(t.Context(), m.question(name), m.uv, nil, nil)
+			if err != nil || len(answer) != 1 || answer[0].Requirement != name+"==1.0" {
+				t.Errorf("%s: %v, %v", name, answer, err)
+			}
+		})
+	}
+	g.Wait()
 }

@@ -86,6 +86,9 @@ func oneRequirement(line string) error {
 	if strings.ContainsAny(line, "\r\n") {
 		return errors.New("a requirement of several lines")
 	}
+	if strings.Contains(line, "${") {
+		return errors.New("a requirement with a variable") // which uv would fill in, with a password even
+	}
 	_, err := pep.ParseRequirement(line)
 	return err
 }

@@ -109,7 +109,8 @@ func (c *compilation) candidates(name string, files []runtimes.File) ([]candidat
 		}
 		fits := !slices.ContainsFunc(asked, func(s pep.Specifiers) bool { return !s.Contains(version) })
 		python, err := pep.ParseSpecifiers(file.RequiresPython)
-		fits = fits && (err != nil || python.Contains(oldest)) && (exact || c.question.Prereleases || !version.IsPrerelease())
+		fits = fits && (err != nil || python.Contains(oldest)) && (exact || !file.Yanked)
+		fits = fits && (exact || c.question.Prereleases || !version.IsPrerelease())
 		if fits {
 			admitted = append(admitted, candidate{version, text, file})
 		}

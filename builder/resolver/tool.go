@@ -23,14 +23,34 @@ import (
 // maxProgram bounds what a wheel is unpacked to: uv has 40 MB.
 const maxProgram = 512 << 20
 
-// wheelFor tells the wheels that a machine can run, by GOOS and GOARCH.
+// wheelFor tells the wheels that a machine can run.
 var wheelFor = map[string]*regexp.Regexp{
-	"linux/amd64":   regexp.MustCompile(`manylinux[0-9_.a-z]*_x86_64\.`),
-	"linux/arm64":   regexp.MustCompile(`manylinux[0-9_.a-z]*_aarch64\.`),
-	"darwin/amd64":  regexp.MustCompile(`macosx_[0-9_]+_x86_64\.`),
-	"darwin/arm64":  regexp.MustCompile(`macosx_[0-9_]+_arm64\.`),
-	"windows/amd64": regexp.MustCompile(`win_amd64\.`),
-	"windows/arm64": regexp.MustCompile(`win_(arm64|amd64)\.`), // it emulates
+	"linux/amd64":      regexp.MustCompile(`manylinux[0-9_.a-z]*_x86_64\.`),
+	"linux/arm64":      regexp.MustCompile(`manylinux[0-9_.a-z]*_aarch64\.`),
+	"linux/amd64 musl": regexp.MustCompile(`musllinux[0-9_.a-z]*_x86_64\.`),
+	"linux/arm64 musl": regexp.MustCompile(`musllinux[0-9_.a-z]*_aarch64\.`),
+	"darwin/amd64":     regexp.MustCompile(`macosx_[0-9_]+_x86_64\.`),
+	"darwin/arm64":     regexp.MustCompile(`macosx_[0-9_]+_arm64\.`),
+	"windows/amd64":    regexp.MustCompile(`win_amd64\.`),
+	"windows/arm64":    regexp.MustCompile(`win_(arm64|amd64)\.`), // it emulates
+}
+
+// glibcLoader is what programs for glibc are started with.
+var glibcLoader = map[string]string{
+	"linux/amd64": "/lib64/ld-linux-x86-64.so.2",
+	"linux/arm64": "/lib/ld-linux-aarch64.so.1",
+}
+
+// thisMachine is how [wheelFor] calls the machine. Where glibc is not (Alpine,
+// NixOS), programs for musl run, which bring all that they need.
+func thisMachine() string {
+	machine := runtime.GOOS + "/" + runtime.GOARCH
+	if loader := glibcLoader[machine]; loader != "" {
+		if _, err := os.Stat(loader); err != nil {
+			machine += " musl"
+		}
+	}
+	return machine
 }
 
 // chooseWheel picks the tool's file for a machine: of several the one that
@@ -58,11 +78,11 @@ func chooseWheel(tool runtimes.Tool, machine string) (runtimes.File, error) {
 
 // uv returns the path of the pinned uv, unpacked and verified.
 func (r *Resolver) uv(ctx context.Context, tool runtimes.Tool, indexes []string) (string, error) {
-	file, err := chooseWheel(tool, runtime.GOOS+"/"+runtime.GOARCH)
+	file, err := chooseWheel(tool, thisMachine())
 	if err != nil {
 		return "", err
 	}
-	if len(file.SHA256) != 2*sha256.Size {
+	if !isSHA256(file.SHA256) {
 		return "", fmt.Errorf("%s: %q is no SHA-256", file.Name, file.SHA256)
 	}
 	name := programName(tool.Version, runtime.GOOS)
