@@ -149,7 +149,9 @@ func TestBuildsAsked(t *testing.T) {
 			t.Places = append(slices.Clone(t.Places), runtimes.Place{Runtime: t.Runtime, Arch: runtimes.ARM64})
 		}, "what building it needs is resolved for python3.12 x86_64, and not for python3.12 arm64"},
 		{"another backend", func(*runtimes.Target) { lib("[project]\nname = 'lib'\n[build-system]\nrequires = ['flit']\n") }, "what building it needs has changed since it was resolved"},
-		{"no backend", func(*runtimes.Target) { lib("[project]\nname = 'lib'\n[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n") }, ""},
+		{"no backend", func(*runtimes.Target) {
+			lib("[project]\nname = 'lib'\n[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n")
+		}, ""},
 		{"broken", func(*runtimes.Target) { lib("[build-system]\n") }, "lib/pyproject.toml: what its build needs cannot be told: [build-system] has no requires"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
