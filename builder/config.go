@@ -60,6 +60,8 @@ type Layer struct {
 	Include        []Include // sorted by To
 	ConsoleScripts bool
 	Bytecode       bool
+	Project        bool                // the project itself, too
+	BuildRequires  map[string][]string // by package: what its build needs beside what it says
 	Universal      bool
 
 	Description string

@@ -55,6 +55,8 @@ var (
 		{"excludeFiles", patternsSchema, func(v value, into *Layer) { into.ExcludeFiles = v.patterns() }},
 		{"include", includeSchema, func(v value, into *Layer) { into.Include = v.includes() }},
 		{"consoleScripts", booleanSchema, func(v value, into *Layer) { into.ConsoleScripts = v.boolean() }},
+		{"project", booleanSchema, func(v value, into *Layer) { into.Project = v.boolean() }},
+		{"buildRequires", buildRequiresSchema, func(v value, into *Layer) { into.BuildRequires = v.listsByName() }},
 		{"bytecode", booleanSchema, func(v value, into *Layer) { into.Bytecode = v.boolean() }},
 		{"universal", booleanSchema, func(v value, into *Layer) { into.Universal = v.boolean() }},
 		{"description", textSchema(maxDescription), func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
@@ -153,7 +155,7 @@ func (v value) checkRequired(lines map[string]int, l Layer) {
 }
 
 // plainLacks are the fields that mean nothing in a plain layer.
-var plainLacks = []string{"lockfile", "groups", "extras", "exclude", "consoleScripts", "bytecode"}
+var plainLacks = []string{"lockfile", "groups", "extras", "exclude", "consoleScripts", "bytecode", "project", "buildRequires"}
 
 // checkPlain reports what does not go together with a layer's runtimes.
 func (v value) checkPlain(lines map[string]int, l *Layer) {
@@ -256,6 +258,23 @@ func (v value) includes() []Include {
 		all = append(all, include)
 	}
 	slices.SortFunc(all, func(a, b Include) int { return cmp.Compare(a.To, b.To) })
+	return all
+}
+
+// listsByName reads a mapping of names to lists of strings.
+func (v value) listsByName() map[string][]string {
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("a mapping of packages to lists of requirements")
+		return nil
+	}
+	all := make(map[string][]string)
+	for _, e := range v.d.entries(v.node) {
+		list := value{v.d, v.name + " of " + short(e.name), e.line, e.node}
+		if e.name == "" {
+			list.addf("", "%s names no package", v.name)
+		}
+		all[e.name] = list.strs()
+	}
 	return all
 }
 

@@ -147,6 +147,10 @@ func includeSchema() schema {
 	return schema{"type": "object", "propertyNames": projectPathSchema(), "additionalProperties": layerPathSchema()}
 }
 
+func buildRequiresSchema() schema {
+	return schema{"type": "object", "propertyNames": schema{"minLength": 1}, "additionalProperties": listSchema()}
+}
+
 func runtimeSchema() schema {
 	var names []string
 	for _, info := range runtimes.Known() {

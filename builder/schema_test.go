@@ -142,7 +142,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"plain: 1", "lockfile: a/b", "groups: web", "exclude: [a, a]", "excludeFiles: [/abs]", "excludeFiles: [a/../b]",
 		"include: {/etc: x}", "include: {x: ../x}", "include: {x: .}", "description: ''", "nonsense: true",
 		"plain: true, groups: [web]", "plain: true, lockfile: uv.lock",
-		"bytecode: 1", "plain: true, bytecode: true",
+		"bytecode: 1", "project: web", "buildRequires: [x]", "buildRequires: {x: y}", "buildRequires: {'': [y]}", "plain: true, project: true", "plain: true, bytecode: true",
 	} {
 		data := fmt.Appendf(nil, layer, text)
 		if err := validate(schema, data); err == nil {

@@ -39,6 +39,8 @@ func expand(config *Config, output string, indexes []string) []target {
 					ExcludeFiles:   layer.ExcludeFiles,
 					ConsoleScripts: layer.ConsoleScripts,
 					Bytecode:       layer.Bytecode,
+					Project:        layer.Project,
+					BuildRequires:  layer.BuildRequires,
 					Places:         placesOf(config, layer.Path, runtime.Family),
 					Indexes:        indexes,
 				})

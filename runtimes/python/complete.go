@@ -28,13 +28,22 @@ func completeRequirements(project fs.FS, file string, t runtimes.Target) (locked
 	}
 	set := lockedSet{indexes: indexes, notes: append(notes, excludeNotes(r, t)...)}
 	indexes = indexesOf(t, indexes)
+	more, err := r.place(project, t)
+	if err != nil {
+		return lockedSet{}, err
+	}
+	set.notes = append(set.notes, more...)
 	required, err := r.required(t, indexes)
 	if err != nil {
 		return lockedSet{}, err
 	}
 	incomplete := &runtimes.Incomplete{LockFile: file}
 	for _, q := range required {
-		p := lockedPackage{name: q.name, version: q.version, sourceOnly: r.options.fromSource(q.name)}
+		p := lockedPackage{name: q.name, version: q.version, sourceOnly: r.options.fromSource(q.name), wheelOnly: r.options.wheelsOnly(q.name)}
+		if q.local != nil {
+			set.packages = append(set.packages, q.local.locked(p))
+			continue
+		}
 		if q.url != "" {
 			p.files = []runtimes.File{{Name: q.wheelFile, URL: q.url, SHA256: q.sha256[0]}}
 			set.packages = append(set.packages, p)
@@ -126,17 +135,24 @@ func (o requirementOptions) indexes(file string) (indexes, notes []string, err e
 // fromSource tells whether the file forbids wheels of a package. A later
 // --only-binary is taken to win.
 func (o requirementOptions) fromSource(name string) bool {
-	meant := func(names []string) bool {
-		last := -1
-		for i, n := range names {
-			if n == ":none:" {
-				last = i
-			}
+	return meantBy(o.noBinary, name) && !slices.Contains(o.onlyBinary, name)
+}
+
+// wheelsOnly tells whether the file forbids to build a package.
+func (o requirementOptions) wheelsOnly(name string) bool {
+	return meantBy(o.onlyBinary, name) && !slices.Contains(o.noBinary, name)
+}
+
+// meantBy tells whether the values of an option mean a package.
+func meantBy(names []string, name string) bool {
+	last := -1
+	for i, n := range names {
+		if n == ":none:" {
+			last = i
 		}
-		names = names[last+1:]
-		return slices.Contains(names, name) || slices.Contains(names, ":all:")
 	}
-	return meant(o.noBinary) && !slices.Contains(o.onlyBinary, name)
+	names = names[last+1:]
+	return slices.Contains(names, name) || slices.Contains(names, ":all:")
 }
 
 // excludeNotes says what exclude does not do here: a requirements file does

@@ -190,7 +190,7 @@ func installWheels(t runtimes.Target, r runtimes.Recipe) runtimes.Step {
 			install.SHA256 = p.File.SHA256
 			if p.File.Local != nil {
 				install.File = p.File.Name
-				inputs = append(inputs, localInput(wheelsFolder+"/"+p.File.Name, p.File))
+				inputs = append(inputs, containerInput(wheelsFolder+"/"+p.File.Name, p.File))
 			}
 		}
 		job.Packages = append(job.Packages, install)

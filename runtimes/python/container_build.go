@@ -56,7 +56,7 @@ func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
 	inputs := []runtimes.InlineFile{{Path: script, Data: buildScript}}
 	for _, p := range built {
 		source := buildSource{
-			Name: p.Name, Version: p.Version, File: p.File.Name, SHA256: p.File.SHA256,
+			Name: p.Name, Version: versionOf(p), File: p.File.Name, SHA256: p.File.SHA256,
 			Folder: p.Build.Folder, Requires: []string{},
 		}
 		if p.File.Local != nil {
@@ -64,7 +64,7 @@ func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
 			if p.Build.Folder != "" {
 				source.Archive = sourcesFolder + "/" + p.Name + ".tar"
 			}
-			inputs = append(inputs, localInput(source.Archive, p.File))
+			inputs = append(inputs, containerInput(source.Archive, p.File))
 		}
 		for _, pin := range p.Build.Requires {
 			source.Requires = append(source.Requires, pin.Requirement+" --hash=sha256:"+strings.Join(pin.SHA256, " --hash=sha256:"))
@@ -83,7 +83,7 @@ func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
 	}}
 	for _, p := range built {
 		steps = append(steps, runtimes.Step{
-			Name: strings.TrimSpace("build " + p.Name + " " + p.Version),
+			Name: strings.TrimSpace("build " + p.Name + " " + versionOf(p)),
 			Args: append(run[:len(run):len(run)], "build", jobFile, p.Name),
 			Env:  stepEnv(buildEnv...),
 		})
@@ -91,8 +91,16 @@ func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
 	return steps
 }
 
-// localInput brings a file of the project into the container.
-func localInput(path string, f runtimes.File) runtimes.InlineFile {
+// versionOf is a package's version as far as it is known, for people.
+func versionOf(p runtimes.Package) string {
+	if p.Version == localVersion {
+		return ""
+	}
+	return p.Version
+}
+
+// containerInput brings a file of the project into the container.
+func containerInput(path string, f runtimes.File) runtimes.InlineFile {
 	in := runtimes.InlineFile{Path: path}
 	if r, err := f.Local.Open(); err == nil { // it is in memory, see localFile
 		in.Data, _ = io.ReadAll(r)

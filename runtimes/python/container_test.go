@@ -100,6 +100,9 @@ func golden(t *testing.T, name string, c *runtimes.Container) {
 			if bytes.Equal(in.Data, buildScript) {
 				inputs[in.Path] = "build.py"
 			}
+			if strings.HasSuffix(in.Path, ".tar") {
+				inputs[in.Path] = "the source tree"
+			}
 			if in.Whereabouts {
 				inputs[in.Path] = "(decides nothing) " + inputs[in.Path]
 			}

@@ -17,6 +17,7 @@ type requirementsFile struct {
 	file        string            // the one that was asked for
 	lines       []requirementLine // in the order that pip reads them
 	constraints []requirementLine // of -c files
+	localNames  map[string]bool   // packages that come from the project
 	options     requirementOptions
 }
 
@@ -35,6 +36,9 @@ type requirementLine struct {
 	url        string   // of a wheel, without its fragment, or ""
 	wheelFile  string   // the file name in url
 	wheel      pep.Wheel
+
+	path  string      // of a file or folder of the project, as the line has it, or ""
+	local *localInput // what is there, see [requirementsFile.place]
 
 	// refused says why the line cannot be followed, where the target needs it.
 	refused string

@@ -36,13 +36,14 @@ func parseRequirementLine(l logicalLine, args string, opts []lineOption) (requir
 	case versionControl.MatchString(target):
 		line.refuse("is fetched from version control, which has no hash")
 		err = line.setMarker(marker)
+	case isFileURL(target), isPath(target) && !isURL.MatchString(target):
+		if err = line.setMarker(marker); err == nil {
+			err = line.setPath(target)
+		}
 	case isURL.MatchString(target):
 		if err = line.setMarker(marker); err == nil {
 			err = line.setURL(target)
 		}
-	case isPath(target):
-		line.refuse("is a path on a disk, not a package of an index")
-		err = line.setMarker(marker)
 	default:
 		err = line.setRequirement(args)
 	}
@@ -69,7 +70,11 @@ func (line *requirementLine) option(l logicalLine, opt lineOption) error {
 			return l.errorf("put -e on a line of its own", "-e after a requirement")
 		}
 		line.text = "-e " + opt.value
-		line.refuse("is editable: it stays in its folder and is not installed")
+		if versionControl.MatchString(opt.value) || isURL.MatchString(opt.value) && !isFileURL(opt.value) {
+			line.refuse("is fetched from version control, which has no hash")
+			return nil
+		}
+		return line.setEditable(l, opt.value)
 	case "--global-option", "--config-settings":
 		line.refuse(opt.name + " needs a build from source")
 	default:
@@ -163,9 +168,8 @@ func (line *requirementLine) setRequirement(args string) error {
 	case versionControl.MatchString(req.URL):
 		line.refuse("is fetched from version control, which has no hash")
 		return nil
-	case !isURL.MatchString(req.URL):
-		line.refuse("is a path on a disk, not a package of an index")
-		return nil
+	case isFileURL(req.URL) || !isURL.MatchString(req.URL):
+		return line.setPath(req.URL)
 	}
 	return line.setURL(req.URL)
 }

@@ -21,6 +21,8 @@ type lockedRequirement struct {
 
 	url       string // of the one wheel it must be, or ""
 	wheelFile string // the file name in url
+
+	local *localInput // what of the project it is, or nil
 }
 
 // locked gives what the file pins for a target, sorted by name. Requirements
@@ -36,7 +38,7 @@ func (r *requirementsFile) locked(t runtimes.Target, resolved []requirementLine)
 	var refused []requirementLine
 	for _, line := range slices.Concat(r.lines, resolved) {
 		switch {
-		case !line.marker.Eval(env) || excluded(t, line.name):
+		case !line.marker.Eval(env) || excluded(t, line.name) || line.local.leftOut(t):
 		case line.refused != "":
 			refused = append(refused, line)
 		default:
@@ -80,6 +82,12 @@ func excluded(t runtimes.Target, name string) bool {
 // each other; why says what they leave open together.
 func merge(lines []requirementLine) (l lockedRequirement, why string, err error) {
 	first := lines[0]
+	for _, line := range lines {
+		if line.local != nil {
+			l, err = line.local.merge(line, lines)
+			return l, "", err
+		}
+	}
 	l = lockedRequirement{name: first.name, file: first.file, line: first.line}
 	var pin, hashed *requirementLine
 	var version pep.Version

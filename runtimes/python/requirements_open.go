@@ -60,12 +60,12 @@ func (r *requirementsFile) question(t runtimes.Target, indexes []string) runtime
 		Tool:         uvNeed(),
 	}
 	for _, line := range r.lines {
-		if line.refused == "" {
+		if line.refused == "" && !r.localNames[line.name] {
 			q.Requirements = append(q.Requirements, line.text)
 		}
 	}
 	for _, line := range r.constraints {
-		if line.refused == "" {
+		if line.refused == "" && !r.localNames[line.name] {
 			q.Constraints = append(q.Constraints, line.text)
 		}
 	}
@@ -95,7 +95,7 @@ func (r *requirementsFile) moved(q runtimes.Question, resolution runtimes.Resolu
 		return fmt.Sprintf("is resolved for %s, and not for %s", strings.Join(resolution.Places, ", "), strings.Join(q.Elsewhere(resolution), ", "))
 	}
 	for _, line := range slices.Concat(r.lines, r.constraints) {
-		if line.refused != "" || line.url != "" {
+		if line.refused != "" || line.url != "" || r.localNames[line.name] {
 			continue
 		}
 		var has []string

@@ -93,7 +93,7 @@ c==1; extra == "x"
 		"diamond":         {textFiles("requirements.txt", "-r a.txt\n-r b.txt\n", "a.txt", "-r c.txt", "b.txt", "-r c.txt\n-r a.txt", "c.txt", "x==1 A:"), "x==1@c.txt:1:a"},
 		"wheel url":       {textFiles("requirements.txt", "https://f.example/w/A_b-1.0-py3-none-any.whl#sha256="+hashA+" ; python_version > '3'"), "a-b==1.0@1:a from https://f.example/w/A_b-1.0-py3-none-any.whl"},
 		"named wheel url": {textFiles("requirements.txt", "a-b @ https://f.example/A_b-1.0+l-py3-none-any.whl A:"), "a-b==1.0+l@1:a from https://f.example/A_b-1.0+l-py3-none-any.whl"},
-		"false markers": {textFiles("requirements.txt", `-e .
+		"false markers": {textFiles("requirements.txt", `-e /elsewhere
 a==1 A:
 b; sys_platform == "win32"
 git+https://git.example/x.git@main#egg=x ; os_name == "nt"
@@ -179,42 +179,50 @@ func TestRequirementsErrors(t *testing.T) {
 		want    string // a part of the error
 		hint    string
 	}{
-		"missing":      {textFiles(), "requirements.txt: cannot be read: file does not exist", ""},
-		"missing -r":   {textFiles("requirements.txt", "a==1\n-r b/c.txt"), "requirements.txt:2: cannot read b/c.txt: file does not exist", ""},
-		"no version":   {textFiles("requirements.txt", "\nrequests>=2,<3 A:"), "requirements.txt: 1 requirement is not locked:\n  requirements.txt:2: requests>=2,<3: no version", ""},
-		"star":         {textFiles("requirements.txt", "a==1.* A:"), "a==1.*: no version", ""},
-		"odd ===":      {textFiles("requirements.txt", "a===1.0-1 A:"), "a===1.0-1: no version", ""},
-		"url marker":   {textFiles("requirements.txt", "a @ https://f.example/a-1-py3-none-any.whl; os_name == 'nt'"), "put a space before the ;", ""},
-		"two pins":     {textFiles("requirements.txt", "a==1,==1 A:"), "no version", ""},
-		"all open":     {textFiles("requirements.txt", "a==1\nb\n-r c.txt\n", "c.txt", "c==1 A:\nd==2\n"), "requirements.txt: 3 requirements are not locked:\n  requirements.txt:1: a==1: no hash\n  requirements.txt:2: b: no version\n  c.txt:2: d==2: no hash", ""},
-		"sha512":       {textFiles("requirements.txt", "a==1 512:"), "a==1: no sha256 hash, only sha512", ""},
-		"sha384":       {textFiles("requirements.txt", "a==1 384:"), "a==1: no sha256 hash, only sha384", ""},
-		"md5":          {textFiles("requirements.txt", "a==1 \\\n --hash=md5:00"), `requirements.txt:1: the hash "md5:00" is not of a kind`, "sha256"},
-		"short hash":   {textFiles("requirements.txt", "\na==1 --hash=sha256:00"), "requirements.txt:2: \"00\" is not a sha256 in hex: 64 digits", ""},
-		"lost hash":    {textFiles("requirements.txt", "a==1\n  A:\n"), "requirements.txt:2: --hash without a requirement", `\`},
-		"contradicts":  {textFiles("requirements.txt", "a==1 A:\n-r b.txt", "b.txt", "\na==2 A:"), "b.txt:2: b.txt:2 asks for a==2, and requirements.txt:1 for a==1: different versions", "markers"},
-		"range":        {textFiles("requirements.txt", "a==1 A:\na>=2"), "requirements.txt:2: requirements.txt:2 asks for a>=2, and requirements.txt:1 for a==1", ""},
-		"hashes":       {textFiles("requirements.txt", "a==1 A:\na==1 B:"), "hashes of different files", ""},
-		"constrained":  {textFiles("requirements.txt", "a==1 A:\n-c c.txt", "c.txt", "a<1"), "c.txt:1: c.txt:1 asks for a<1", ""},
-		"two urls":     {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl A:\nhttps://g.example/a-1-py3-none-any.whl A:"), "requirements.txt:2: requirements.txt:2 asks", ""},
-		"editable":     {textFiles("requirements.txt", "a==1\n-e .\n"), "requirements.txt:2: 1 requirement cannot be installed yet:\n  requirements.txt:2: -e . is editable", "leave it out"},
-		"git":          {textFiles("requirements.txt", "git+ssh://git@git.example/x.git#egg=x"), "version control", ""},
-		"named git":    {textFiles("requirements.txt", "x@git+https://git.example/x.git@v1 ; python_version > '3'"), "version control", ""},
-		"path":         {textFiles("requirements.txt", "./lib[x]\n../up ; os_name == 'posix'\nlib/y\nz-1.tar.gz\nZ:\\x\nx @ file:///x/y.zip\n"), "6 requirements cannot", ""},
-		"sdist url":    {textFiles("requirements.txt", "https://f.example/a-1.tar.gz A:"), "other than a wheel", ""},
-		"open url":     {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl"), "no hash", ""},
-		"wrong name":   {textFiles("requirements.txt", "b @ https://f.example/a-1-py3-none-any.whl A:"), "requirements.txt:1: asks for b and points to a wheel of a", ""},
-		"wrong digest": {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl#sha256="+hashB+" A:"), "fragment", ""},
-		"build option": {textFiles("requirements.txt", "a==1 A: --config-settings=x=y"), "--config-settings needs a build", ""},
-		"variable":     {textFiles("requirements.txt", "\n--index-url https://${TOKEN}@i.example/simple"), "requirements.txt:2: uses the environment variable ${TOKEN}", ".netrc"},
-		"credentials":  {textFiles("requirements.txt", "-i https://me:secret@i.example/simple"), "requirements.txt:1: holds credentials in a URL", ".netrc"},
-		"token":        {textFiles("requirements.txt", "a @ git+https://secret@git.example/x"), "requirements.txt:1: holds credentials", ".netrc"},
-		"itself":       {textFiles("requirements.txt", "a\n-r ./requirements.txt"), "requirements.txt:2: requirements.txt includes itself", ""},
-		"cycle":        {textFiles("requirements.txt", "-r a/b.txt", "a/b.txt", "\n-c ../requirements.txt"), "a/b.txt:2: requirements.txt includes itself", ""},
-		"deep":         {textFiles(deep...), "16.txt:1: files include each other more than 16 deep", ""},
-		"outside":      {textFiles("requirements.txt", "-r ../x.txt"), "requirements.txt:1: ../x.txt is outside the project", "move"},
-		"absolute":     {textFiles("requirements.txt", "-r /etc/x.txt"), "outside the project", ""},
-		"remote":       {textFiles("requirements.txt", "-c https://i.example/c.txt"), "requirements.txt:1: includes a file from a URL", "copy"},
+		"missing":       {textFiles(), "requirements.txt: cannot be read: file does not exist", ""},
+		"missing -r":    {textFiles("requirements.txt", "a==1\n-r b/c.txt"), "requirements.txt:2: cannot read b/c.txt: file does not exist", ""},
+		"no version":    {textFiles("requirements.txt", "\nrequests>=2,<3 A:"), "requirements.txt: 1 requirement is not locked:\n  requirements.txt:2: requests>=2,<3: no version", ""},
+		"star":          {textFiles("requirements.txt", "a==1.* A:"), "a==1.*: no version", ""},
+		"odd ===":       {textFiles("requirements.txt", "a===1.0-1 A:"), "a===1.0-1: no version", ""},
+		"url marker":    {textFiles("requirements.txt", "a @ https://f.example/a-1-py3-none-any.whl; os_name == 'nt'"), "put a space before the ;", ""},
+		"two pins":      {textFiles("requirements.txt", "a==1,==1 A:"), "no version", ""},
+		"all open":      {textFiles("requirements.txt", "a==1\nb\n-r c.txt\n", "c.txt", "c==1 A:\nd==2\n"), "requirements.txt: 3 requirements are not locked:\n  requirements.txt:1: a==1: no hash\n  requirements.txt:2: b: no version\n  c.txt:2: d==2: no hash", ""},
+		"sha512":        {textFiles("requirements.txt", "a==1 512:"), "a==1: no sha256 hash, only sha512", ""},
+		"sha384":        {textFiles("requirements.txt", "a==1 384:"), "a==1: no sha256 hash, only sha384", ""},
+		"md5":           {textFiles("requirements.txt", "a==1 \\\n --hash=md5:00"), `requirements.txt:1: the hash "md5:00" is not of a kind`, "sha256"},
+		"short hash":    {textFiles("requirements.txt", "\na==1 --hash=sha256:00"), "requirements.txt:2: \"00\" is not a sha256 in hex: 64 digits", ""},
+		"lost hash":     {textFiles("requirements.txt", "a==1\n  A:\n"), "requirements.txt:2: --hash without a requirement", `\`},
+		"contradicts":   {textFiles("requirements.txt", "a==1 A:\n-r b.txt", "b.txt", "\na==2 A:"), "b.txt:2: b.txt:2 asks for a==2, and requirements.txt:1 for a==1: different versions", "markers"},
+		"range":         {textFiles("requirements.txt", "a==1 A:\na>=2"), "requirements.txt:2: requirements.txt:2 asks for a>=2, and requirements.txt:1 for a==1", ""},
+		"hashes":        {textFiles("requirements.txt", "a==1 A:\na==1 B:"), "hashes of different files", ""},
+		"constrained":   {textFiles("requirements.txt", "a==1 A:\n-c c.txt", "c.txt", "a<1"), "c.txt:1: c.txt:1 asks for a<1", ""},
+		"two urls":      {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl A:\nhttps://g.example/a-1-py3-none-any.whl A:"), "requirements.txt:2: requirements.txt:2 asks", ""},
+		"editable":      {textFiles("requirements.txt", "a==1\n-e git+https://git.example/x\n"), "requirements.txt:2: 1 requirement cannot be installed yet:\n  requirements.txt:2: -e git+https://git.example/x is fetched", "leave it out"},
+		"git":           {textFiles("requirements.txt", "git+ssh://git@git.example/x.git#egg=x"), "version control", ""},
+		"named git":     {textFiles("requirements.txt", "x@git+https://git.example/x.git@v1 ; python_version > '3'"), "version control", ""},
+		"path":          {textFiles("requirements.txt", "../up[x] ; os_name == 'posix'\n-e ~/lib\n/x/z-1.tar.gz\nZ:\\x\nx @ file:///x/y.zip\nfile://localhost/x\n"), "6 requirements cannot", ""},
+		"no such path":  {textFiles("requirements.txt", "a==1\n./lib"), "requirements.txt:2: lib: file does not exist", "relative to the layer's folder"},
+		"other file":    {textFiles("requirements.txt", "./lib.txt", "lib.txt", ""), "requirements.txt:1: lib.txt is neither a wheel, a source archive nor a folder", ""},
+		"not its file":  {textFiles("requirements.txt", "b @ file:./a-1-py3-none-any.whl", "a-1-py3-none-any.whl", ""), "requirements.txt:1: asks for b and points to a file of a", ""},
+		"another hash":  {textFiles("requirements.txt", "./a-1.tar.gz A:", "a-1.tar.gz", ""), "requirements.txt:1: a-1.tar.gz is not the file that was locked", ""},
+		"another host":  {textFiles("requirements.txt", "file://host/a-1.tar.gz"), "requirements.txt:1: a file: URL with a host", ""},
+		"no name":       {textFiles("requirements.txt", "-e lib", "lib/setup.py", ""), "requirements.txt:1: the name of the project in lib cannot be told", "NAME @ file:lib"},
+		"other version": {textFiles("requirements.txt", "-e lib\nlib==2 A:", "lib/pyproject.toml", "[project]\nname = 'lib'\nversion = '1'"), "requirements.txt:2: requirements.txt:2 asks for lib==2, and requirements.txt:1 for -e lib: different versions", ""},
+		"no packages":   {textFiles("requirements.txt", "./lib", "lib/a.py", ""), "lib: is no Python project", ".gitignore"},
+		"sdist url":     {textFiles("requirements.txt", "https://f.example/a-1.tar.gz A:"), "other than a wheel", ""},
+		"open url":      {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl"), "no hash", ""},
+		"wrong name":    {textFiles("requirements.txt", "b @ https://f.example/a-1-py3-none-any.whl A:"), "requirements.txt:1: asks for b and points to a wheel of a", ""},
+		"wrong digest":  {textFiles("requirements.txt", "https://f.example/a-1-py3-none-any.whl#sha256="+hashB+" A:"), "fragment", ""},
+		"build option":  {textFiles("requirements.txt", "a==1 A: --config-settings=x=y"), "--config-settings needs a build", ""},
+		"variable":      {textFiles("requirements.txt", "\n--index-url https://${TOKEN}@i.example/simple"), "requirements.txt:2: uses the environment variable ${TOKEN}", ".netrc"},
+		"credentials":   {textFiles("requirements.txt", "-i https://me:secret@i.example/simple"), "requirements.txt:1: holds credentials in a URL", ".netrc"},
+		"token":         {textFiles("requirements.txt", "a @ git+https://secret@git.example/x"), "requirements.txt:1: holds credentials", ".netrc"},
+		"itself":        {textFiles("requirements.txt", "a\n-r ./requirements.txt"), "requirements.txt:2: requirements.txt includes itself", ""},
+		"cycle":         {textFiles("requirements.txt", "-r a/b.txt", "a/b.txt", "\n-c ../requirements.txt"), "a/b.txt:2: requirements.txt includes itself", ""},
+		"deep":          {textFiles(deep...), "16.txt:1: files include each other more than 16 deep", ""},
+		"outside":       {textFiles("requirements.txt", "-r ../x.txt"), "requirements.txt:1: ../x.txt is outside the project", "move"},
+		"absolute":      {textFiles("requirements.txt", "-r /etc/x.txt"), "outside the project", ""},
+		"remote":        {textFiles("requirements.txt", "-c https://i.example/c.txt"), "requirements.txt:1: includes a file from a URL", "copy"},
 		"constraint -e": {textFiles("requirements.txt", "-c c.txt", "c.txt", "\n-e ."),
 			"c.txt:2: a constraint must name its package", ""},
 		"constraint extras": {textFiles("requirements.txt", "-c c.txt", "c.txt", "a[x]==1"), "c.txt:1: a constraint cannot have extras", ""},
@@ -234,8 +242,12 @@ func TestRequirementsErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := readRequirementsFile(test.project, "requirements.txt")
+			target := pythonTarget(t, "python3.13", runtimes.ARM64)
 			if err == nil {
-				_, err = r.required(pythonTarget(t, "python3.13", runtimes.ARM64), nil)
+				_, err = r.place(test.project, target)
+			}
+			if err == nil {
+				_, err = r.required(target, nil)
 			}
 			var input *runtimes.InputError
 			var open *runtimes.Unresolved

@@ -150,9 +150,15 @@ var knownOption = map[string]string{
 	"-C":               "--config-settings=", "--config-settings": "--config-settings=", "--config-setting": "--config-settings=",
 }
 
+// markedEditable matches -e with a marker, as uv writes and reads it.
+var markedEditable = regexp.MustCompile(`^(?:-e|--editable)(?:\s+|=)([^\s;]+\s*;\s*[^\s-].*)$`)
+
 // split parts a line at its first option. What comes before may hold quotes of
 // a marker, so only what follows is read as a shell's words.
 func (l logicalLine) split() (args string, opts []lineOption, err error) {
+	if m := markedEditable.FindStringSubmatch(l.text); m != nil {
+		return "", []lineOption{{"--editable", m[1]}}, nil
+	}
 	args = l.text
 	rest := ""
 	for i := range len(args) {
