@@ -40,6 +40,7 @@ var (
 	refusedStatus = regexp.MustCompile(`\b(401|403|407)\b`)
 	fetchFailed   = regexp.MustCompile(`(?i)Failed to fetch|error sending request|Request failed|Failed to download|HTTP status|connection reset|timed out`)
 	unknownIssuer = regexp.MustCompile(`(?i)UnknownIssuer|unable to get local issuer|self[- ]signed certificate`)
+	wrongTime     = regexp.MustCompile(`certificate expired|certificate not valid yet`)
 	address       = regexp.MustCompile("https?://[^\\s`()<>\"']+")
 )
 
@@ -59,6 +60,9 @@ func (c *compilation) explain(f *failure) error {
 		}
 		if unknownIssuer.MatchString(f.text) {
 			network.Err = x509.UnknownAuthorityError{}
+		}
+		if wrongTime.MatchString(f.text) {
+			network.Err = x509.CertificateInvalidError{Reason: x509.Expired, Detail: lastCause(text)}
 		}
 		return network
 	case strings.Contains(f.text, "No interpreter found"):

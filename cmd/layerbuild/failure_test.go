@@ -69,7 +69,7 @@ func setupIndex(env *testscript.Env) error {
 	env.Vars = append(env.Vars, noRaceSleep)
 	env.Setenv("PIP_INDEX_URL", index.SimpleURL())
 	env.Setenv("INDEX_HOST", index.Listener.Addr().String())
-	env.Setenv("HOME", filepath.Join(env.WorkDir, "home")) // no settings of the machine's own
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))                            // no settings of the machine's own
 	env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-docker.sock")) // not the machine's own
 	env.Setenv("LAYERBUILD_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	return nil

@@ -47,6 +47,7 @@ func TestEnd(t *testing.T) {
 		{"package", &runtimes.PackageError{File: "x.whl", Problem: "path leads out"}, 1, []string{"hint: the file is the one that was locked"}},
 		{"network", &runtimes.NetworkError{URL: "https://index.example", Err: syscall.ECONNREFUSED}, 1, []string{"hint: see whether the address"}},
 		{"authority", &runtimes.NetworkError{URL: "https://index.example", Err: x509.UnknownAuthorityError{}}, 1, []string{"caBundle", "SSL_CERT_FILE"}},
+		{"clock", &runtimes.NetworkError{URL: "https://index.example", Err: x509.CertificateInvalidError{Reason: x509.Expired}}, 1, []string{"hint: see whether this machine's clock is right"}},
 		{"size", fmt.Errorf("api: %w", &check.SizeError{Size: 3e8, Limit: 2e8}), 1, []string{"hint: leave packages out"}},
 		{"link", fmt.Errorf("api: %w", &check.LinkError{Path: "python/a", Target: "b", Problem: "is broken"}), 1, []string{"hint: leave it out"}},
 		{"disk", fmt.Errorf("write: %w", syscall.ENOSPC), 1, []string{"hint: the disk is full"}},
