@@ -108,6 +108,8 @@ func hint(err error) string {
 		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
+		return "let this user write there, or name another folder: --output moves the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
 	}
 	return ""
 }
