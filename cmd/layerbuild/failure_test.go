@@ -28,7 +28,9 @@ import (
 //
 //	exits CODE COMMAND…   run a command that ends with an exit code
 //	fails CODE COMMAND…   the same, and it must leave every file as it was
-//	index VERB …          stop the index; serve another wheel; tamper with one
+//	index VERB …          stop the index; serve another wheel; tamper with one;
+//	                      demand a user and a password
+//	nowhere TEXT FILE…    demand that no output and no file but these holds it
 //	lock FILE PIN…        write requirements.txt or uv.lock (with pyproject.toml);
 //	                      dev:PIN locks for the group dev, open:PIN without hashes
 //	zipinfo FILE          print mode and name of each entry of an archive
@@ -47,6 +49,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"masked":    masked,
 	"checksums": checksums,
 	"mode":      checkMode,
+	"nowhere":   nowhere,
 }
 
 type indexKey struct{}
@@ -127,6 +130,9 @@ func indexCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case slices.Equal(args, []string{"stop"}):
 		index.Close()
 		return
+	case len(args) == 3 && args[0] == "demand":
+		index.Demand(args[1], args[2])
+		return
 	case len(args) == 2 && args[0] == "serve" && hostileWheels[args[1]] != nil:
 		w := hostileWheels[args[1]]()
 		w.Name, w.Version = args[1], "1.0"
@@ -146,7 +152,7 @@ func indexCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	ts.Fatalf("usage: index stop | index serve HOSTILE | index tamper PROJECT")
+	ts.Fatalf("usage: index stop | index serve HOSTILE | index tamper PROJECT | index demand USER PASSWORD")
 }
 
 // lockCommand writes lock files for what the index serves.
@@ -355,4 +361,26 @@ func checkMode(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s is %s, want %s", file, got, args[0])
 		}
 	}
+}
+
+func nowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: nowhere TEXT FILE…")
+	}
+	for _, stream := range []string{"stdout", "stderr"} {
+		if strings.Contains(ts.ReadFile(stream), args[0]) {
+			ts.Fatalf("%s holds it", stream)
+		}
+	}
+	work := ts.Getenv("WORK")
+	ts.Check(fs.WalkDir(os.DirFS(work), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || slices.Contains(args[1:], name) {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(work, name))
+		if strings.Contains(string(data), args[0]) {
+			return fmt.Errorf("%s holds it", name)
+		}
+		return err
+	}))
 }

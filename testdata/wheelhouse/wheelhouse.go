@@ -121,6 +121,31 @@ type Index struct {
 	files    map[string]map[string]File // project → file name → file
 	stalls   map[string]*Stall
 	requests int
+	user     string // with the password, of whoever may ask; "" means everybody
+	password string
+}
+
+// Demand lets only who knows a user and its password ask, from now on. Others
+// get a 401, and their requests do not count.
+func (x *Index) Demand(user, password string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.user, x.password = user, password
+}
+
+// guard asks for what [Index.Demand] says.
+func (x *Index) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x.mu.Lock()
+		user, password := x.user, x.password
+		x.mu.Unlock()
+		if u, p, _ := r.BasicAuth(); user != "" && (u != user || p != password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="wheelhouse"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Stall is a download that does not go on.
@@ -165,7 +190,7 @@ func Serve(wheels ...Wheel) (*Index, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /simple/{project}/", x.project)
 	mux.HandleFunc("GET /files/{project}/{file}", x.file)
-	x.Server = httptest.NewServer(mux)
+	x.Server = httptest.NewServer(x.guard(mux))
 	return x, nil
 }
 
