@@ -39,6 +39,7 @@ type Config struct {
 	CABundle string  // absolute path of a PEM file, or ""
 	Engine   string  // "auto", "buildkit" or "direct"
 	Builder  BuilderConfig
+	Secrets  []Secret // in the file's order
 }
 
 // Layer is one entry of the configuration.
@@ -88,6 +89,21 @@ type TLSConfig struct {
 	Cert       string
 	Key        string
 	ServerName string
+}
+
+// Secret says where the login for a server comes from. It never holds one.
+type Secret struct {
+	Server   string // host or host:port, in lower case
+	Line     int
+	User     string
+	Password PasswordSource
+}
+
+// PasswordSource has exactly one of its fields.
+type PasswordSource struct {
+	Env     string   // a variable
+	File    string   // absolute path
+	Command []string // that prints it, run in the project's folder
 }
 
 // FileName names the files of the layer for one runtime and architecture,

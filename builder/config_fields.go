@@ -41,6 +41,7 @@ var (
 		{"caBundle", pathSchema, func(v value, into *configFile) { v.setPath(&into.CABundle) }},
 		{"engine", engineSchema, func(v value, into *configFile) { into.Engine = v.engine() }},
 		{"builder", builderSchema, func(v value, into *configFile) { v.builder(&into.Builder) }},
+		{"secrets", secretsSchema, func(v value, into *configFile) { into.Secrets = v.secrets() }},
 	}
 
 	layerFields = []field[Layer]{

@@ -25,6 +25,8 @@ const (
 	layerTable   = "A layer"
 	builderTable = "The builder"
 	tlsTable     = "Builder: tls"
+	secretTable  = "Secrets"
+	sourceTable  = "Secrets: password"
 )
 
 // configSchema is the schema of layerbuild.yaml.
@@ -53,6 +55,8 @@ func configSchema(describe describer) schema {
 			"layer":    layer,
 			"builder":  objectSchema(builderFields, describe, builderTable),
 			"tls":      tls,
+			"secret":   secretSchema(describe),
+			"password": sourceSchema(describe),
 		},
 		"allOf": []schema{requiredBelow("runtime"), requiredBelow("architectures")},
 	})

@@ -159,6 +159,9 @@ func TestSchemaRefuses(t *testing.T) {
 		"layers: {api: {runtime: python3.13, architectures: [arm64]}}",
 		"defaults: {path: a}\nlayers: {api: {path: a, runtime: python3.13, architectures: [arm64]}}",
 		"builder: {tls: {cert: a}}\nlayers: {api: {path: a, runtime: python3.13, architectures: [arm64]}}",
+		"secrets: {a.example: {password: hush}}\nlayers: {api: {path: a, runtime: python3.13, architectures: [arm64]}}",
+		"secrets: {a.example: {password: {env: A, file: b}}}\nlayers: {api: {path: a, runtime: python3.13, architectures: [arm64]}}",
+		"secrets: {a.example: {user: ci}}\nlayers: {api: {path: a, runtime: python3.13, architectures: [arm64]}}",
 		"builder: localhost\nlayers: {api: {path: a, runtime: python3.13, architectures: [arm64]}}",
 	} {
 		if err := validate(schema, []byte(text)); err == nil {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,46 @@ type Login struct {
 	AnyPort  bool   // the login is for every port of Host, which then has none
 	User     string
 	Password string
+	Secret   Secret // gives the password once it is needed; nil where Password is it
 	From     string // where the user put it, for messages: a file or a variable
+}
+
+// Secret is a password that is fetched when somebody needs it, at most once.
+type Secret interface {
+	Password() (string, error)
+}
+
+// Fetch returns l with its password.
+func (l Login) Fetch() (Login, error) {
+	if l.Secret == nil {
+		return l, nil
+	}
+	password, err := l.Secret.Password()
+	if err != nil {
+		return Login{}, err
+	}
+	l.Password, l.Secret = password, nil
+	return l, nil
+}
+
+// FetchLogins returns logins with the passwords of those that are for the
+// servers of addresses.
+func FetchLogins(logins []Login, addresses []string) ([]Login, error) {
+	logins = slices.Clone(logins)
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil {
+			continue // whoever asks there says what is wrong
+		}
+		i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(u) })
+		if i < 0 {
+			continue
+		}
+		if logins[i], err = logins[i].Fetch(); err != nil {
+			return nil, err
+		}
+	}
+	return logins, nil
 }
 
 // String says whose login it is; no verb but %#v shows the password.
@@ -46,13 +86,17 @@ func Server(u *url.URL) (scheme, host string) {
 
 // FindLogin returns the first login that is for u's server.
 func FindLogin(logins []Login, u *url.URL) (Login, bool) {
-	scheme, host := Server(u)
 	for _, l := range logins {
-		if l.Scheme == scheme && (l.Host == host || l.AnyPort && l.Host == strings.ToLower(u.Hostname())) {
+		if l.isFor(u) {
 			return l, true
 		}
 	}
 	return Login{}, false
+}
+
+func (l Login) isFor(u *url.URL) bool {
+	scheme, host := Server(u)
+	return l.Scheme == scheme && (l.Host == host || l.AnyPort && l.Host == strings.ToLower(u.Hostname()))
 }
 
 // LoginError says that a server wants a login, or refuses the one it got.

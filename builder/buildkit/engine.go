@@ -88,7 +88,11 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if err != nil {
 		return err
 	}
-	netrc, err := netrcOf(r, e.Logins)
+	logins, err := runtimes.FetchLogins(e.Logins, asked(r))
+	if err != nil {
+		return err
+	}
+	netrc, err := netrcOf(r, logins)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 
 // Accepts says why r cannot be installed in a container, as far as that is
 // known without asking the daemon: a login may be one that no netrc can hold,
-// and what comes from the project may be too large.
+// and what comes from the project may be too large. A password that is yet to be
+// fetched is not looked at: [Engine.Install] does that.
 func (e *Engine) Accepts(r runtimes.Recipe) error {
 	if r.Container != nil {
 		if err := checkInputs(r.Container.Steps); err != nil {
@@ -20,6 +21,15 @@ func (e *Engine) Accepts(r runtimes.Recipe) error {
 	}
 	_, err := netrcOf(r, e.Logins)
 	return err
+}
+
+// asked are the addresses that r's steps may ask.
+func asked(r runtimes.Recipe) []string {
+	all := slices.Clone(r.Indexes)
+	for _, p := range r.Packages {
+		all = append(all, p.File.URL)
+	}
+	return all
 }
 
 // netrcOf writes the logins for the servers that r's steps ask as a netrc, the
@@ -48,7 +58,7 @@ func netrcOf(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
 			order = append(order, host)
 			return nil
 		}
-		if first.known != s.known || first.login.User != s.login.User || first.login.Password != s.login.Password {
+		if first.known != s.known || first.login.User != s.login.User || first.login.Password != s.login.Password || first.login.Secret != s.login.Secret {
 			return &runtimes.InputError{
 				Problem: fmt.Sprintf("%s has several servers, by ports or schemes, with several logins; a container can be given one", host),
 				Hint:    "use --engine direct",
@@ -56,13 +66,8 @@ func netrcOf(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
 		}
 		return nil
 	}
-	for _, index := range r.Indexes {
-		if err := see(index); err != nil {
-			return nil, err
-		}
-	}
-	for _, p := range r.Packages {
-		if err := see(p.File.URL); err != nil {
+	for _, address := range asked(r) {
+		if err := see(address); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +78,7 @@ func netrcOf(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
 		if !s.known {
 			continue
 		}
-		if !netrcWord(s.login.User) || !netrcWord(s.login.Password) {
+		if !netrcWord(s.login.User) || s.login.Secret == nil && !netrcWord(s.login.Password) {
 			return nil, &runtimes.InputError{
 				Problem: fmt.Sprintf("the user or password that %s has for %s cannot be given to a container", s.login.From, host),
 				Hint:    "it may hold neither spaces, quotes, backslashes nor letters beyond ASCII, and none may be empty; or use --engine direct",

@@ -88,6 +88,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header.Del("Authorization")
 	login, known := runtimes.FindLogin(t.logins, req.URL)
 	if known {
+		var err error
+		if login, err = login.Fetch(); err != nil {
+			cancel(nil)
+			return nil, &localError{err}
+		}
 		req.SetBasicAuth(login.User, login.Password)
 	}
 	resp, err := t.RoundTripper.RoundTrip(req)

@@ -138,6 +138,10 @@ func final(err error) error {
 	if errors.As(err, &login) {
 		return backoff.Permanent(login)
 	}
+	var local *localError
+	if errors.As(err, &local) {
+		return backoff.Permanent(local)
+	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &certificate) {
 		return backoff.Permanent(err)

@@ -27,8 +27,9 @@ type compilation struct {
 	place        runtimes.Place // that uv is asked for now
 
 	resolver *Resolver
-	program  string // uv's path
-	folder   string // empty at first, and uv's working folder
+	logins   []runtimes.Login // with the passwords for the question's indexes
+	program  string           // uv's path
+	folder   string           // empty at first, and uv's working folder
 }
 
 // maxSources bounds how many packages without wheels an answer may have: each
@@ -218,7 +219,7 @@ func (c *compilation) environment() []string {
 		if err != nil {
 			continue // uv says what is wrong
 		}
-		if login, ok := runtimes.FindLogin(c.resolver.Logins, u); ok {
+		if login, ok := runtimes.FindLogin(c.logins, u); ok {
 			prefix := "UV_INDEX_" + strings.ToUpper(indexName(i))
 			env = append(env, prefix+"_USERNAME="+login.User, prefix+"_PASSWORD="+login.Password)
 		}

@@ -87,7 +87,7 @@ func (c *compilation) refused(where *url.URL, status string) error {
 		refused.Host = "the proxy"
 		return refused
 	}
-	if login, ok := runtimes.FindLogin(c.resolver.Logins, where); ok {
+	if login, ok := runtimes.FindLogin(c.logins, where); ok {
 		refused.From = login.From
 	}
 	return refused
@@ -140,7 +140,7 @@ func (c *compilation) redact(text string) string {
 		u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
 		return u.String()
 	})
-	for _, login := range c.resolver.Logins {
+	for _, login := range c.logins {
 		if login.Password != "" {
 			text = strings.ReplaceAll(text, login.Password, "***")
 		}

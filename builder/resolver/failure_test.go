@@ -39,7 +39,7 @@ hint: Wheels are required for ` + "`Doc.opt`" + ` because building from source i
 )
 
 func explained(q runtimes.Question, logins []runtimes.Login, said string) error {
-	c := &compilation{question: q, resolver: &Resolver{Logins: logins}}
+	c := &compilation{question: q, logins: logins, resolver: &Resolver{}}
 	return c.explain(&failure{text: c.redact(said)})
 }
 
@@ -110,7 +110,7 @@ func TestRefusedLogins(t *testing.T) {
 	if errors.As(err, &login) {
 		t.Errorf("%#v", err)
 	}
-	c := &compilation{resolver: &Resolver{Logins: logins}}
+	c := &compilation{logins: logins, resolver: &Resolver{}}
 	if text := c.redact(says); strings.Contains(text, "hush") || strings.Contains(text, "joe") || strings.Contains(text, "abc") || !strings.Contains(text, "packages.example/simple/six/") {
 		t.Errorf("what is shown: %s", text)
 	}
@@ -128,10 +128,11 @@ func TestEnvironment(t *testing.T) {
 		question: runtimes.Question{Indexes: []string{
 			"https://packages.example/simple/", "https://packages.example:8443/simple/", "", "https://open.example/simple/",
 		}},
-		resolver: &Resolver{CABundle: "/etc/company.pem", Logins: []runtimes.Login{
+		resolver: &Resolver{CABundle: "/etc/company.pem"},
+		logins: []runtimes.Login{
 			{Scheme: "https", Host: "packages.example", User: "joe", Password: "h'u\"s h"},
 			{Scheme: "https", Host: "packages.example:8443", User: "jane", Password: "hush"},
-		}},
+		},
 	}
 	env := c.environment()
 	for _, want := range []string{

@@ -51,6 +51,10 @@ func (r *Resolver) Resolve(ctx context.Context, q runtimes.Question, uv runtimes
 			return nil, questionError(q, "", err)
 		}
 	}
+	logins, err := runtimes.FetchLogins(r.Logins, q.Indexes)
+	if err != nil {
+		return nil, err
+	}
 	unlock, err := r.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +67,7 @@ func (r *Resolver) Resolve(ctx context.Context, q runtimes.Question, uv runtimes
 	c := compilation{
 		question: q, requirements: requirements,
 		earlier: earlier, upgrade: upgrade,
-		resolver: r, program: program, folder: r.work(),
+		resolver: r, logins: logins, program: program, folder: r.work(),
 	}
 	return c.resolve(ctx)
 }

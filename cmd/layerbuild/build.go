@@ -27,7 +27,7 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var result *builder.Result
-			err := sel.run(ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
+			err := sel.run(cmd.Context(), ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
 				opts.Timings = timings
 				result, err = b.Build(cmd.Context(), opts)
 				return err

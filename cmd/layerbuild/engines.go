@@ -15,8 +15,8 @@ import (
 
 // connect gives a builder its plugins and engines. What they leave running
 // ends with the function it returns; what they keep on disk is in cacheDir.
-func (s *selection) connect(b *builder.Builder, cacheDir string) (func() error, error) {
-	configured, err := findIndexes(b.Config)
+func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir string) (func() error, error) {
+	configured, err := findIndexes(ctx, b.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ import (
 //	fails CODE COMMAND…   the same, and it must leave every file as it was
 //	index VERB …          stop the index; serve another wheel; tamper with one;
 //	                      cut its answers; demand a login; let the login expire
+//	nowhere TEXT FILE…    demand that no output and no file but these holds it
 //	lock FILE PIN…        write requirements.txt or uv.lock (with pyproject.toml);
 //	                      dev:PIN locks for the group dev, open:PIN without hashes
 //	zipinfo FILE          print mode and name of each entry of an archive
@@ -49,6 +50,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"masked":    masked,
 	"checksums": checksums,
 	"mode":      checkMode,
+	"nowhere":   nowhere,
 }
 
 type indexKey struct{}
@@ -131,6 +133,9 @@ func indexCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case slices.Equal(args, []string{"stop"}):
 		index.Close()
 		return
+	case len(args) == 3 && args[0] == "demand":
+		index.Demand(args[1], args[2])
+		return
 	case len(args) == 2 && args[0] == "serve" && hostileWheels[args[1]] != nil:
 		w := hostileWheels[args[1]]()
 		w.Name, w.Version = args[1], "1.0"
@@ -151,9 +156,6 @@ func indexCommand(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	case len(args) == 3 && args[0] == "cut":
 		index.Cut(args[1], number(ts, args[2]))
-		return
-	case len(args) == 3 && args[0] == "demand":
-		index.Demand(args[1], args[2])
 		return
 	case len(args) == 2 && args[0] == "expire":
 		index.Expire(number(ts, args[1]))
@@ -378,4 +380,26 @@ func checkMode(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s is %s, want %s", file, got, args[0])
 		}
 	}
+}
+
+func nowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: nowhere TEXT FILE…")
+	}
+	for _, stream := range []string{"stdout", "stderr"} {
+		if strings.Contains(ts.ReadFile(stream), args[0]) {
+			ts.Fatalf("%s holds it", stream)
+		}
+	}
+	work := ts.Getenv("WORK")
+	ts.Check(fs.WalkDir(os.DirFS(work), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || slices.Contains(args[1:], name) {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(work, name))
+		if strings.Contains(string(data), args[0]) {
+			return fmt.Errorf("%s holds it", name)
+		}
+		return err
+	}))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,8 +15,8 @@ import (
 )
 
 // findIndexes finds the package indexes that the user configured for pip and
-// uv, with their logins.
-func findIndexes(config *builder.Config) (indexes.Configured, error) {
+// uv, with their logins, and those that the project's secrets give.
+func findIndexes(ctx context.Context, config *builder.Config) (indexes.Configured, error) {
 	var layers []string
 	for _, l := range config.Layers {
 		folder := filepath.Join(config.Root, filepath.FromSlash(l.Path))
@@ -23,7 +24,9 @@ func findIndexes(config *builder.Config) (indexes.Configured, error) {
 			layers = append(layers, folder)
 		}
 	}
-	return indexes.Find(indexes.ThisMachine(config.Root, layers))
+	m := indexes.ThisMachine(config.Root, layers)
+	m.Logins = secretLogins(ctx, config)
+	return indexes.Find(m)
 }
 
 // caVariables name the file with the certificate authorities for the tools

@@ -45,7 +45,7 @@ No code of a project or a package is run.`,
 				return &runtimes.InputError{Problem: "--check changes nothing, so it cannot upgrade", Hint: "leave one of the two out"}
 			}
 			var result *builder.LockResult
-			err := sel.run(ui, nil, func(b *builder.Builder, _ builder.Options) (err error) {
+			err := sel.run(cmd.Context(), ui, nil, func(b *builder.Builder, _ builder.Options) (err error) {
 				result, err = b.Lock(cmd.Context(), opts)
 				return err
 			})

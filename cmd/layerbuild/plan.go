@@ -26,7 +26,7 @@ builds nothing.`,
 		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var plan *builder.Plan
-			err := sel.run(ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
+			err := sel.run(cmd.Context(), ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
 				plan, err = b.Plan(cmd.Context(), opts)
 				return err
 			})

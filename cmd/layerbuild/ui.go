@@ -97,9 +97,9 @@ func hint(err error) string {
 	case errors.As(err, &login) && login.Status == http.StatusProxyAuthRequired:
 		return "the variable HTTPS_PROXY takes them: http://user:password@proxy.example:3128"
 	case errors.As(err, &login) && login.From == "":
-		return "give " + login.Host + " a login: in ~/.netrc, in the index's address in pip.conf, or with UV_INDEX_<NAME>_USERNAME and _PASSWORD"
+		return "give " + login.Host + " a login: under secrets in layerbuild.yaml, in ~/.netrc, in the index's address in pip.conf, or with UV_INDEX_<NAME>_USERNAME and _PASSWORD"
 	case errors.As(err, &login):
-		return "the password may be wrong or expired, or lack the right to read: renew it in " + login.From
+		return "the password may be wrong or expired, or lack the right to read: renew it where it comes from: " + login.From
 	case errors.As(err, &network):
 		return "see whether the address is right and can be reached from here"
 	case errors.As(err, &size):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,14 +14,14 @@ import (
 
 // run has do work on what args and flags select, and shows its progress. The
 // display is gone when it returns, so that results can be printed.
-func (s *selection) run(ui *ui, args []string, do func(*builder.Builder, builder.Options) error) error {
+func (s *selection) run(ctx context.Context, ui *ui, args []string, do func(*builder.Builder, builder.Options) error) error {
 	config, opts, err := s.resolve(args)
 	if err != nil {
 		return err
 	}
 	show := newProgress(ui)
 	defer show.close()
-	b, closeBuilder, err := s.newBuilder(config, show.report)
+	b, closeBuilder, err := s.newBuilder(ctx, config, show.report)
 	if err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func (s *selection) run(ui *ui, args []string, do func(*builder.Builder, builder
 
 // newBuilder joins the parts of layerbuild: the one list of plugins, engines
 // and stores. What it returns must be closed.
-func (s *selection) newBuilder(config *builder.Config, report func(builder.Event)) (*builder.Builder, func() error, error) {
+func (s *selection) newBuilder(ctx context.Context, config *builder.Config, report func(builder.Event)) (*builder.Builder, func() error, error) {
 	dir, err := cacheDir(config)
 	if err != nil {
 		return nil, nil, err
@@ -43,7 +44,7 @@ func (s *selection) newBuilder(config *builder.Config, report func(builder.Event
 		}
 	}
 	b := &builder.Builder{Config: config, Cache: store, Report: report}
-	disconnect, err := s.connect(b, dir)
+	disconnect, err := s.connect(ctx, b, dir)
 	if err != nil {
 		store.Close()
 		return nil, nil, err

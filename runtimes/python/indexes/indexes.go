@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,6 +40,10 @@ type Machine struct {
 	// their indexes' names and logins: their lock files name the addresses.
 	Project string
 	Layers  []string
+
+	// Logins are stronger than all that is found: for one https server, or for
+	// every https port of a host, and for http only where an index has it.
+	Logins []runtimes.Login
 }
 
 // ThisMachine is the machine that runs the program.
@@ -57,8 +62,8 @@ type Configured struct {
 	// addresses hold no logins.
 	Indexes []string
 
-	// Logins has those that are for one exact server before those of .netrc,
-	// which are for a host.
+	// Logins has Machine's first, then those that are for one exact server,
+	// then those of .netrc, which are for a host.
 	Logins []runtimes.Login
 
 	// Certificates is the file of certificate authorities that pip is told to
@@ -126,6 +131,7 @@ func (f *found) combine(m Machine, netrc []runtimes.Login) (Configured, error) {
 	c := Configured{Certificates: f.cert}
 	all := slices.Concat(f.defaults, f.extras, f.named)
 	var nameless []runtimes.Login // with a user alone: perhaps a token
+	given := slices.Clone(m.Logins)
 	for i, s := range all {
 		u, err := parse(s)
 		if err != nil {
@@ -141,6 +147,10 @@ func (f *found) combine(m Machine, netrc []runtimes.Login) (Configured, error) {
 		case l.User != "":
 			nameless = append(nameless, l)
 		}
+		if known, ok := m.givenFor(u); ok && l.Scheme == "http" {
+			known.Scheme, known.Host, known.AnyPort = l.Scheme, l.Host, false
+			given = append(given, known)
+		}
 		if known, ok := findHost(netrc, l); ok {
 			c.addLogin(known)
 		}
@@ -150,6 +160,7 @@ func (f *found) combine(m Machine, netrc []runtimes.Login) (Configured, error) {
 	for _, l := range slices.Concat(nameless, netrc) {
 		c.addLogin(l)
 	}
+	c.Logins = slices.Concat(given, c.Logins)
 	extras := all[len(f.defaults) : len(f.defaults)+len(f.extras)]
 	switch {
 	case len(f.defaults) > 0:
@@ -219,6 +230,20 @@ func loginOf(m Machine, s setting, u *url.URL) runtimes.Login {
 		l.Password, l.From = password, prefix+"_PASSWORD"
 	}
 	return l
+}
+
+// givenFor returns the login that is given for u's host and port, whatever the
+// scheme.
+func (m Machine) givenFor(u *url.URL) (runtimes.Login, bool) {
+	port := u.Port()
+	if port == "" && u.Scheme == "http" {
+		port = "80"
+	}
+	host := u.Host
+	if port != "" {
+		host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return runtimes.FindLogin(m.Logins, &url.URL{Scheme: "https", Host: host})
 }
 
 // findHost returns what .netrc has for the host of l and, where l names one,

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// maxSecret bounds a password: nobody's is as long, but a wrong file may be.
+const maxSecret = 64 << 10
+
+// secretLogins are the logins that the configuration's secrets describe, those
+// for one port first. Nothing is read or run before a password is needed; ctx
+// ends a command that runs then.
+func secretLogins(ctx context.Context, config *builder.Config) []runtimes.Login {
+	var exact, anyPort []runtimes.Login
+	for _, s := range config.Secrets {
+		u := &url.URL{Scheme: "https", Host: s.Server}
+		from := filepath.Base(config.File)
+		l := runtimes.Login{User: s.User, From: fmt.Sprintf("secrets in %s (%s)", from, sourceName(config, s.Password))}
+		l.Secret = &secret{fetch: sync.OnceValues(func() (string, error) { return fetchSecret(ctx, config, s) })}
+		if l.Scheme, l.Host = runtimes.Server(u); u.Port() == "" {
+			l.Host, l.AnyPort = u.Hostname(), true
+			anyPort = append(anyPort, l)
+		} else {
+			exact = append(exact, l)
+		}
+	}
+	return append(exact, anyPort...)
+}
+
+// secret is a password of the configuration's, fetched at most once.
+type secret struct{ fetch func() (string, error) }
+
+func (s *secret) Password() (string, error) { return s.fetch() }
+
+// sourceName says in few words where a password comes from.
+func sourceName(config *builder.Config, source builder.PasswordSource) string {
+	switch {
+	case source.Env != "":
+		return source.Env
+	case source.File != "":
+		if rel, err := filepath.Rel(config.Root, source.File); err == nil && filepath.IsLocal(rel) {
+			return rel
+		}
+		return source.File
+	}
+	return "the command " + source.Command[0]
+}
+
+// fetchSecret gets one password. Its errors show nothing of it, and are
+// [*runtimes.InputError]s but where ctx ended.
+func fetchSecret(ctx context.Context, config *builder.Config, s builder.Secret) (string, error) {
+	name := sourceName(config, s.Password)
+	fail := func(err error, hint, problem string) (string, error) {
+		return "", &runtimes.InputError{File: config.File, Line: s.Line, Err: err, Hint: hint,
+			Problem: fmt.Sprintf("the password for %s: %s", s.Server, problem)}
+	}
+	var text, hint string
+	var err error
+	switch source := s.Password; {
+	case source.Env != "":
+		hint = "set the variable " + name + " where layerbuild runs"
+		set := false
+		if text, set = os.LookupEnv(source.Env); !set {
+			return fail(nil, hint, name+" is not set")
+		}
+	case source.File != "":
+		hint = "put the password, and nothing else, into the file"
+		if text, err = readSecret(source.File); err != nil {
+			if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+				err = pathErr.Err // the path is said once
+			}
+			return fail(err, hint, name+" cannot be read")
+		}
+	default:
+		hint = "run it by hand: it must print the password, and nothing else, to its standard output"
+		if text, err = runSecret(ctx, config.Root, source.Command); ctx.Err() != nil {
+			return "", ctx.Err()
+		} else if err != nil {
+			return fail(err, hint, name+" failed")
+		}
+	}
+	switch text = strings.TrimRight(text, "\r\n"); {
+	case text == "":
+		return fail(nil, hint, name+" is empty")
+	case len(text) > maxSecret:
+		return fail(nil, hint, fmt.Sprintf("%s gives more than %d bytes", name, maxSecret))
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return fail(nil, hint, name+" gives several lines or control characters")
+	}
+	return text, nil
+}
+
+func readSecret(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	return string(data), err
+}
+
+// waitForPipes is how long what a command started may keep its output open
+// after the command itself has ended.
+const waitForPipes = 2 * time.Second
+
+// runSecret returns what a command prints. An error shows what it printed to
+// its standard error, but nothing of its standard output.
+func runSecret(ctx context.Context, dir string, command []string) (string, error) {
+	stdout, stderr := &head{limit: maxSecret + 1}, &head{limit: 4 << 10}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = waitForPipes
+	err := cmd.Run()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		return stdout.String(), nil
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return "", err
+	}
+	said := stderr.String()
+	for printed := range strings.FieldsSeq(stdout.String()) {
+		said = strings.ReplaceAll(said, printed, "***") // a script may trace itself
+	}
+	said = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(said))
+	if said == "" {
+		return "", errors.New(exit.String())
+	}
+	return "", fmt.Errorf("%v: %s", exit, said)
+}
+
+// head keeps the beginning of what is written to it, and lets the rest go.
+type head struct {
+	kept  bytes.Buffer
+	limit int
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.kept.Write(p[:min(len(p), h.limit-h.kept.Len())])
+	return len(p), nil
+}
+
+func (h *head) String() string { return h.kept.String() }
