@@ -109,7 +109,7 @@ func TestPythonRuns(t *testing.T) {
 }
 
 // In the images for building, an extension module is compiled and imported. It
-// calls libffi, the one library beyond libc that wheels are often built with.
+// calls libffi, which cffi is built with.
 func TestExtensionCompiles(t *testing.T) {
 	for _, version := range pythons {
 		t.Run(version, func(t *testing.T) {
