@@ -97,6 +97,9 @@ func TestPythonRuns(t *testing.T) {
 	want := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 	for _, version := range pythons {
 		for _, a := range archs {
+			if version != "3.11" && a.foreign() {
+				continue // see images
+			}
 			t.Run(version+"/"+a.oci, func(t *testing.T) {
 				out := runStep(t, pythonImage(version), a, client.SolveOpt{}, llb.Args([]string{"/var/lang/bin/python" + version, "-c",
 					"import ssl, sys, platform; print(platform.machine(), sys.prefix, '%d.%d' % sys.version_info[:2])"}))
