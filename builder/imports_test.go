@@ -20,12 +20,13 @@ var mayImport = map[string][]string{
 	// plugin's: plugins see the project alone. The command line brings it.
 	"runtimes/python/indexes": {"runtimes"},
 
-	"zipper":           {},
-	"cache":            {"cache/disk"},
+	"tempfile":         {},
+	"zipper":           {"tempfile"},
+	"cache":            {"cache/disk", "tempfile"},
 	"cache/disk":       {},
 	"cache/cachetest":  {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
-	"builder/tree":     {"runtimes"},
+	"builder/tree":     {"runtimes", "tempfile"},
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
 	"builder/buildkit": {"runtimes"},

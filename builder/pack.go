@@ -67,7 +67,10 @@ func (r *run) install(ctx context.Context, engine Engine, res *resolved) (t runt
 		return err
 	})
 	err = g.Wait()
-	if installErr != nil && !errors.Is(installErr, io.ErrClosedPipe) && ctx.Err() == nil {
+	// An engine that was told to stop, or had its pipe closed, did not fail:
+	// the reader did.
+	stopped := errors.Is(installErr, io.ErrClosedPipe) || errors.Is(installErr, context.Canceled)
+	if installErr != nil && !stopped && ctx.Err() == nil {
 		err = installErr // the cause, not what the reader made of it
 	}
 	if err != nil && spool != nil {

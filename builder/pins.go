@@ -44,7 +44,7 @@ type lockedTool struct {
 
 type lockedResolution struct {
 	Input    string              `yaml:"input"`    // "sha256:…"
-	For      []string            `yaml:"for,flow"`      // "python3.11 x86_64", …
+	For      []string            `yaml:"for,flow"` // "python3.11 x86_64", …
 	Packages map[string][]string `yaml:"packages"` // requirement → "sha256:…"
 }
 

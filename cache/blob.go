@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/layerbuild/layerbuild/cache/disk"
+	"github.com/layerbuild/layerbuild/tempfile"
 )
 
 // copyBuffer is what is read at a time where megabytes are copied or hashed.
@@ -48,8 +49,9 @@ func (c *Cache) PutBlob(ctx context.Context, r io.Reader) (Blob, error) {
 type BlobWriter struct {
 	c    *Cache
 	f    *os.File
-	temp *disk.Temp // f's place in the cache, or nil
-	why  error      // why temp is nil
+	temp *disk.Temp     // f's place in the cache, or nil
+	out  *tempfile.File // f's place outside, where temp is nil
+	why  error          // why temp is nil
 	hash hasher
 	size int64
 	done bool
@@ -64,12 +66,11 @@ func (c *Cache) NewBlob() (*BlobWriter, error) {
 		return w, nil
 	}
 	w.why = err
-	w.f, err = os.CreateTemp("", "layerbuild-*")
+	w.out, err = tempfile.New("")
 	if err != nil {
 		return nil, errors.Join(w.why, err)
 	}
-	// Gone with the process, where the system lets an open file be removed.
-	os.Remove(w.f.Name())
+	w.f = w.out.File
 	return w, nil
 }
 
@@ -145,8 +146,7 @@ func (w *BlobWriter) Abort() {
 		w.temp.Abort()
 		return
 	}
-	w.f.Close()
-	os.Remove(w.f.Name())
+	w.out.Close()
 }
 
 // has reports whether a blob is in the cache and needs no hashing.

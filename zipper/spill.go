@@ -3,7 +3,8 @@ package zipper
 import (
 	"bytes"
 	"io"
-	"os"
+
+	"github.com/layerbuild/layerbuild/tempfile"
 )
 
 // spillSize is how much of one entry's compressed data is held in memory.
@@ -17,11 +18,9 @@ type spill struct {
 	dir  string
 	size int64
 	mem  []byte
-	file *os.File
+	file *tempfile.File
 	// spilled is whether the bytes are in file, all of them.
 	spilled bool
-	// name is file's, where an open file could not be removed.
-	name string
 }
 
 func (s *spill) add(p []byte) error {
@@ -46,20 +45,15 @@ func (s *spill) add(p []byte) error {
 	return err
 }
 
-// openFile makes the temporary file and removes its name at once, so that
-// nothing stays behind however the process ends.
 func (s *spill) openFile() error {
 	if s.file != nil {
 		return nil
 	}
-	f, err := os.CreateTemp(s.dir, "zipper-*")
+	f, err := tempfile.New(s.dir)
 	if err != nil {
 		return err
 	}
 	s.file = f
-	if os.Remove(f.Name()) != nil {
-		s.name = f.Name() // not possible on every system: close removes it
-	}
 	return nil
 }
 
@@ -87,9 +81,5 @@ func (s *spill) close() error {
 	if s.file == nil {
 		return nil
 	}
-	err := s.file.Close()
-	if s.name != "" {
-		err = os.Remove(s.name)
-	}
-	return err
+	return s.file.Close()
 }

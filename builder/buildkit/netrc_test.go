@@ -61,6 +61,12 @@ func TestNetworkCause(t *testing.T) {
 			"f.example:8443 forbids it (403 Forbidden), and no user and password are known for it"},
 		{"uv, untrusted", "error: Failed to fetch: `https://b.example/simple/demo/`\n  Caused by: invalid peer certificate: UnknownIssuer",
 			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
+		{"uv, expired", "error: Failed to fetch: `https://b.example/simple/demo/`\n  cause: invalid peer certificate: certificate expired: verification time 1795625358 (UNIX), but certificate is not valid after 1764089357",
+			"x509: certificate has expired or is not yet valid: that of b.example"},
+		{"uv, too early", "error: Failed to fetch: `https://b.example/simple/demo/`\n  cause: invalid peer certificate: certificate not valid yet: verification time 1795625362 (UNIX), but certificate is not valid before 1827161357",
+			"x509: certificate has expired or is not yet valid: that of b.example"},
+		{"pip, expired", "Could not fetch URL https://b.example/simple/uv/: There was a problem confirming the ssl certificate: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006) - skipping",
+			"x509: certificate has expired or is not yet valid: that of b.example"},
 		{"a proxy", "  cause: tunnel error: proxy authorization required", "the proxy wants a user and a password (407 Proxy Authentication Required), and none is known for it"},
 		{"pip, refused", "ERROR: No matching distribution found for uv==0.13.9\nCould not fetch URL https://b.example/simple/uv/: 401 Client Error: Unauthorized for url: https://b.example/simple/uv/ - skipping",
 			"b.example wants a user and a password (401 Unauthorized), and none is known for it"},
@@ -79,6 +85,10 @@ func TestNetworkCause(t *testing.T) {
 			var authority x509.UnknownAuthorityError
 			if strings.Contains(test.want, "not trusted") != errors.As(err, &authority) {
 				t.Error("the hint about certificates would not be found")
+			}
+			var invalid x509.CertificateInvalidError
+			if strings.Contains(test.want, "not yet valid") != errors.As(err, &invalid) {
+				t.Error("the hint about the clock would not be found")
 			}
 		})
 	}

@@ -12,11 +12,12 @@ import (
 )
 
 // How uv and pip tell that an index wants another login, that its certificate
-// is not trusted, and that a proxy wants a login.
+// is not valid now or not trusted, and that a proxy wants a login.
 var (
 	lineURL       = regexp.MustCompile("https?://[^\\s()`'\"<>]+")
 	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)`)
 	lineUntrusted = regexp.MustCompile(`invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed`)
+	lineInvalid   = regexp.MustCompile(`certificate expired|certificate has expired|certificate not valid yet|certificate is not yet valid`)
 	lineProxy     = regexp.MustCompile(`407 Proxy Authentication Required|proxy authorization required`)
 )
 
@@ -34,6 +35,8 @@ func networkCause(lines []string, logins []runtimes.Login) error {
 		}
 		_, host := runtimes.Server(u)
 		switch status := lineStatus.FindString(line); {
+		case lineInvalid.MatchString(line):
+			return x509.CertificateInvalidError{Reason: x509.Expired, Detail: "that of " + host}
 		case lineUntrusted.MatchString(line):
 			return fmt.Errorf("the certificate of %s is not trusted: %w", host, x509.UnknownAuthorityError{})
 		case lineProxy.MatchString(line):

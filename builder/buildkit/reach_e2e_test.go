@@ -43,7 +43,9 @@ func ways(t *testing.T) []way {
 	user := shortDir(t)
 	deadSocket(t, filepath.Join(user, "buildkit/buildkitd.sock"))
 	certs := setting(t, "LAYERBUILD_TEST_BUILDKIT_TLS_DIR")
+	nobody := startRootless(t)
 	return []way{
+		{"rootless", "", map[string]string{"XDG_RUNTIME_DIR": nobody}, "unix://" + nobody + "/buildkit/buildkitd.sock (found)"},
 		{"docker socket", "docker+" + unix, nil, "docker+" + unix},
 		{"docker host", "docker://", map[string]string{"DOCKER_HOST": unix}, "docker+" + unix + " (DOCKER_HOST)"},
 		{
@@ -127,7 +129,7 @@ func TestWaysExample(t *testing.T) {
 	want := buildExample(t, program, "", "--engine", "direct")
 	for _, w := range ways(t) {
 		switch w.name {
-		case "docker socket", "docker TLS", "docker ssh", "docker container", "ssh", "own":
+		case "rootless", "docker socket", "docker TLS", "docker ssh", "docker container", "ssh", "own":
 		default:
 			continue // goes to one of these daemons, too
 		}
@@ -139,7 +141,12 @@ func TestWaysExample(t *testing.T) {
 			if w.always() {
 				network = ""
 			}
-			got := buildExample(t, program, network, "--engine", "buildkit", "--builder", w.address, "--no-cache")
+			flags := []string{"--engine", "buildkit", "--no-cache"}
+			if w.address != "" {
+				flags = append(flags, "--builder", w.address)
+			}
+			t.Setenv("BUILDKIT_HOST", "")
+			got := buildExample(t, program, network, flags...)
 			for name := range want {
 				if !bytes.Equal(got[name], want[name]) {
 					t.Errorf("%s differs", name)

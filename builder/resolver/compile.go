@@ -138,7 +138,7 @@ func (c *compilation) arguments(sources map[string]source) []string {
 		"pip", "compile", "requirements.in",
 		"--constraints", "constraints.txt",
 		"--output-file", "output.txt",
-		"--python-version", c.place.Runtime.Version, "--python-platform", platform(c.place),
+		"--python-version", c.place.Runtime.Version, "--python-platform", uvPlatform(c.place),
 		"--generate-hashes", "--no-header", "--no-annotate",
 		// Some Python must be there, but none is looked for in the project's
 		// environment, and none is fetched.

@@ -41,6 +41,7 @@ var (
 	fetchFailed   = regexp.MustCompile(`(?i)Failed to fetch|error sending request|Request failed|Failed to download|HTTP status|connection reset|timed out`)
 	noPython      = regexp.MustCompile(`No interpreter found|Failed to inspect Python interpreter`)
 	unknownIssuer = regexp.MustCompile(`(?i)UnknownIssuer|unable to get local issuer|self[- ]signed certificate`)
+	wrongTime     = regexp.MustCompile(`certificate expired|certificate not valid yet`)
 	address       = regexp.MustCompile("https?://[^\\s`()<>\"']+")
 )
 
@@ -60,6 +61,9 @@ func (c *compilation) explain(f *failure) error {
 		}
 		if unknownIssuer.MatchString(f.text) {
 			network.Err = x509.UnknownAuthorityError{}
+		}
+		if wrongTime.MatchString(f.text) {
+			network.Err = x509.CertificateInvalidError{Reason: x509.Expired, Detail: lastCause(text)}
 		}
 		return network
 	case noPython.MatchString(f.text):

@@ -123,7 +123,7 @@ func TestDefaultIndex(t *testing.T) {
 		Resolver: &Resolver{Engine: &direct.Engine{Downloads: &downloads{}, Client: client}, Folder: t.TempDir()},
 		uv:       runtimes.Tool{Version: version, Files: files},
 	}
-	q := runtimes.Question{Ecosystem: "pypi", Name: "requirements.txt", Oldest: "3.11", Requirements: []string{"docopt==0.6.2", "pandas<3", "requests[socks]"}}
+	q := runtimes.Question{Ecosystem: "pypi", Name: "requirements.txt", Places: []runtimes.Place{onLambda("python3.11", runtimes.X86_64)}, Requirements: []string{"docopt==0.6.2", "pandas<3", "requests[socks]"}}
 	got, answer := m.versions(t, q, nil)
 	for _, want := range []string{"docopt", "numpy", "pandas", "pysocks", "urllib3"} {
 		if !slices.ContainsFunc(got, func(r string) bool { return strings.HasPrefix(r, want+"==") }) {
@@ -138,7 +138,7 @@ func TestDefaultIndex(t *testing.T) {
 	if err != nil || len(files) != 1 {
 		t.Fatalf("%v, %v", files, err)
 	}
-	got, _ = m.versions(t, runtimes.Question{Ecosystem: "pypi", Name: "docopt 0.6.2", Build: true, Sdist: &files[0], Oldest: "3.11"}, nil)
+	got, _ = m.versions(t, runtimes.Question{Ecosystem: "pypi", Name: "docopt 0.6.2", Build: true, Sdist: &files[0], Places: []runtimes.Place{onLambda("python3.11", runtimes.X86_64)}}, nil)
 	for _, want := range []string{"setuptools", "wheel"} {
 		if !slices.ContainsFunc(got, func(r string) bool { return strings.HasPrefix(r, want+"==") }) {
 			t.Errorf("the build is without %s: %q", want, got)

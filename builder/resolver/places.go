@@ -20,9 +20,9 @@ type answer struct {
 // uvGlibc are the minor versions of glibc 2 that uv knows as platforms.
 var uvGlibc = []int{17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40}
 
-// platform is the widest platform that uv knows and the place fits: what has a
+// uvPlatform is the widest platform that uv knows and the place fits: what has a
 // wheel there has one that runs.
-func platform(p runtimes.Place) string {
+func uvPlatform(p runtimes.Place) string {
 	best := uvGlibc[0]
 	for _, minor := range uvGlibc {
 		if minor <= p.Runtime.Glibc.Minor {

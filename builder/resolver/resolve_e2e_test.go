@@ -186,11 +186,6 @@ func TestSourcesAreReadNotRun(t *testing.T) {
 	}
 }
 
-func onLambda(name string, arch runtimes.Arch) runtimes.Place {
-	info, _ := runtimes.Lookup(name)
-	return runtimes.Place{Runtime: info, Arch: arch}
-}
-
 func TestBuildRequirements(t *testing.T) {
 	setup, ran := marker(t)
 	m := newMachine(t, aWheel("setuptools", "70.0"), aWheel("wheel", "1.0"), aWheel("backend", "2.0", "lib"), aWheel("lib", "1.0"), aWheel("lib", "1.1"))

@@ -31,8 +31,8 @@ func TestCandidates(t *testing.T) {
 		{[]string{"old==1.3rc1"}, false, []string{"1.3rc1"}},
 		{[]string{"old==0.8"}, false, nil},
 	} {
-		c := &compilation{requirements: test.requirements, question: runtimes.Question{
-			Oldest: "3.11", Prereleases: test.prereleases, Constraints: []string{"old<9"},
+		c := &compilation{requirements: test.requirements, place: onLambda("python3.11", runtimes.X86_64), question: runtimes.Question{
+			Prereleases: test.prereleases, Constraints: []string{"old<9"},
 		}}
 		found, err := c.candidates("old", files)
 		if err != nil {

@@ -60,3 +60,8 @@ func sdistFile(t testing.TB, files map[string]string) wheelhouse.File {
 }
 
 func opened(data []byte) direct.ReadAtCloser { return inMemory{bytes.NewReader(data)} }
+
+func onLambda(name string, arch runtimes.Arch) runtimes.Place {
+	info, _ := runtimes.Lookup(name)
+	return runtimes.Place{Runtime: info, Arch: arch}
+}

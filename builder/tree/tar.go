@@ -1,5 +1,6 @@
 // Package tree reads what an engine installed, a tar stream, into a
-// [runtimes.Tree] whose contents lie in one unlinked temporary file.
+// [runtimes.Tree] whose contents lie in one temporary file without
+// a name.
 package tree
 
 import (
@@ -17,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/tempfile"
 )
 
 // Limits on what an engine may yield. Lambda takes 262,144,000 bytes; what
@@ -28,7 +30,7 @@ const (
 
 // Spool holds the contents of a tree's files in a temporary file that no
 // other process sees and that is gone when the process is.
-type Spool struct{ file *os.File }
+type Spool struct{ file *tempfile.File }
 
 // Close frees the contents: the tree's files cannot be opened any more.
 func (s *Spool) Close() error { return s.file.Close() }
@@ -37,17 +39,12 @@ func (s *Spool) Close() error { return s.file.Close() }
 // is done with the tree. Folders are dropped, a hard link becomes a copy, and
 // whatever is neither file nor link is an error.
 func ReadTar(ctx context.Context, r io.Reader, tempDir string) (runtimes.Tree, *Spool, error) {
-	file, err := os.CreateTemp(tempDir, "layerbuild-tree-*")
+	file, err := tempfile.New(tempDir)
 	if err != nil {
 		return nil, nil, err
 	}
-	// Unlinked at once, so that even a killed process leaves nothing.
-	if err := os.Remove(file.Name()); err != nil {
-		file.Close()
-		return nil, nil, err
-	}
 	spool := &Spool{file}
-	t, err := readTar(ctx, r, file)
+	t, err := readTar(ctx, r, file.File)
 	if err != nil {
 		spool.Close()
 		return nil, nil, err

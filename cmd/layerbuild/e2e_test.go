@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -226,7 +227,8 @@ func wantPlainLayer(t *testing.T, file string) {
 	}
 }
 
-// TestInterruptContainer: Ctrl-C ends the container's step, too.
+// TestInterruptContainer: Ctrl-C and a polite kill end the container's step,
+// too.
 func TestInterruptContainer(t *testing.T) {
 	setting(t, "BUILDKIT_HOST")
 	index, err := wheelhouse.Serve(scriptWheels()...)
@@ -235,7 +237,8 @@ func TestInterruptContainer(t *testing.T) {
 	}
 	defer index.Close()
 	r := newRunner(t, index, "api==1.0", "core==1.0")
-	interrupt(t, index, r, "--engine", "buildkit")
+	interrupt(t, index, r, os.Interrupt, "--engine", "buildkit")
+	interrupt(t, index, r, syscall.SIGTERM, "--engine", "buildkit")
 	r.run(0, "build", "--engine", "buildkit")
 	wantOutputs(t, r)
 	inContainer := r.outputs()

@@ -91,16 +91,13 @@ func (r *runner) outputs() map[string][]byte {
 	return readFolder(r.t, filepath.Join(r.dir, ".layerbuild/dist"))
 }
 
-// temporaries lists what lies in the folders for temporary files. An empty
-// file there is one that a kill caught between being made and being unlinked.
+// temporaries lists what lies in the folders for temporary files.
 func (r *runner) temporaries() []string {
 	r.t.Helper()
 	var names []string
 	for _, dir := range []string{"tmp", "cache/tmp"} {
-		for name, data := range readFolder(r.t, filepath.Join(r.data, dir)) {
-			if dir == "cache/tmp" || len(data) > 0 {
-				names = append(names, dir+"/"+name)
-			}
+		for name := range readFolder(r.t, filepath.Join(r.data, dir)) {
+			names = append(names, dir+"/"+name)
 		}
 	}
 	return names
@@ -208,23 +205,25 @@ func randomDuration(t *testing.T, limit time.Duration) time.Duration {
 	return time.Duration(n.Int64())
 }
 
-// TestInterruptDirect: Ctrl-C in the middle of a download ends the build at
-// once and leaves nothing.
+// TestInterruptDirect: Ctrl-C, or a polite kill, in the middle of a download
+// ends the build at once and leaves nothing.
 func TestInterruptDirect(t *testing.T) {
 	index, err := wheelhouse.Serve(scriptWheels()...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer index.Close()
-	r := newRunner(t, index, "api==1.0", "core==1.0")
-	interrupt(t, index, r, "--engine", "direct")
-	r.run(0, "build", "--engine", "direct")
-	wantOutputs(t, r)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		r := newRunner(t, index, "api==1.0", "core==1.0")
+		interrupt(t, index, r, signal, "--engine", "direct")
+		r.run(0, "build", "--engine", "direct")
+		wantOutputs(t, r)
+	}
 }
 
-// interrupt begins a build, which then waits for a file of core, sends it
-// SIGINT, and wants it to end as interrupted with nothing left behind.
-func interrupt(t *testing.T, index *wheelhouse.Index, r *runner, args ...string) {
+// interrupt begins a build, which then waits for a file of core, sends it the
+// signal, and wants it to end as interrupted with nothing left behind.
+func interrupt(t *testing.T, index *wheelhouse.Index, r *runner, signal os.Signal, args ...string) {
 	t.Helper()
 	stall := index.Stall("core")
 	defer index.Resume("core")
@@ -244,7 +243,7 @@ func interrupt(t *testing.T, index *wheelhouse.Index, r *runner, args ...string)
 		t.Fatalf("nobody asked for core\n%s", stderr)
 	}
 	begin := time.Now()
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	select {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,7 +29,8 @@ import (
 //
 //	exits CODE COMMAND…   run a command that ends with an exit code
 //	fails CODE COMMAND…   the same, and it must leave every file as it was
-//	index VERB …          stop the index; serve another wheel; tamper with one
+//	index VERB …          stop the index; serve another wheel; tamper with one;
+//	                      cut its answers; demand a login; let the login expire
 //	lock FILE PIN…        write requirements.txt or uv.lock (with pyproject.toml);
 //	                      dev:PIN locks for the group dev, open:PIN without hashes
 //	zipinfo FILE          print mode and name of each entry of an archive
@@ -66,6 +68,8 @@ func setupIndex(env *testscript.Env) error {
 	env.Values[indexKey{}] = index
 	env.Vars = append(env.Vars, noRaceSleep)
 	env.Setenv("PIP_INDEX_URL", index.SimpleURL())
+	env.Setenv("INDEX_HOST", index.Listener.Addr().String())
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))                            // no settings of the machine's own
 	env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-docker.sock")) // not the machine's own
 	env.Setenv("LAYERBUILD_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	return nil
@@ -145,8 +149,27 @@ func indexCommand(ts *testscript.TestScript, neg bool, args []string) {
 			index.AddFile(args[1], f)
 		}
 		return
+	case len(args) == 3 && args[0] == "cut":
+		index.Cut(args[1], number(ts, args[2]))
+		return
+	case len(args) == 3 && args[0] == "demand":
+		index.Demand(args[1], args[2])
+		return
+	case len(args) == 2 && args[0] == "expire":
+		index.Expire(number(ts, args[1]))
+		return
 	}
-	ts.Fatalf("usage: index stop | index serve HOSTILE | index tamper PROJECT")
+	ts.Fatalf("usage: index stop | serve HOSTILE | tamper PROJECT | cut WHAT TIMES | demand USER PASSWORD | expire REQUESTS")
+}
+
+// number reads a count, or "always".
+func number(ts *testscript.TestScript, s string) int {
+	if s == "always" {
+		return wheelhouse.Always
+	}
+	n, err := strconv.Atoi(s)
+	ts.Check(err)
+	return n
 }
 
 // lockCommand writes lock files for what the index serves.

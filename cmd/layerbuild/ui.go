@@ -78,6 +78,7 @@ func hint(err error) string {
 		size        *check.SizeError
 		link        *check.LinkError
 		authority   x509.UnknownAuthorityError
+		invalid     x509.CertificateInvalidError
 		login       *runtimes.LoginError
 	)
 	switch {
@@ -91,6 +92,8 @@ func hint(err error) string {
 		return "the file is the one that was locked, so it is broken or hostile at its source: lock another version"
 	case errors.As(err, &authority):
 		return "behind a TLS proxy, name its certificates with caBundle in layerbuild.yaml or with SSL_CERT_FILE"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "see whether this machine's clock is right; if it is, the server needs a new certificate"
 	case errors.As(err, &login) && login.Status == http.StatusProxyAuthRequired:
 		return "the variable HTTPS_PROXY takes them: http://user:password@proxy.example:3128"
 	case errors.As(err, &login) && login.From == "":
@@ -105,6 +108,8 @@ func hint(err error) string {
 		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
+		return "let this user write there, or name another folder: --output moves the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -47,9 +48,11 @@ func TestEnd(t *testing.T) {
 		{"package", &runtimes.PackageError{File: "x.whl", Problem: "path leads out"}, 1, []string{"hint: the file is the one that was locked"}},
 		{"network", &runtimes.NetworkError{URL: "https://index.example", Err: syscall.ECONNREFUSED}, 1, []string{"hint: see whether the address"}},
 		{"authority", &runtimes.NetworkError{URL: "https://index.example", Err: x509.UnknownAuthorityError{}}, 1, []string{"caBundle", "SSL_CERT_FILE"}},
+		{"clock", &runtimes.NetworkError{URL: "https://index.example", Err: x509.CertificateInvalidError{Reason: x509.Expired}}, 1, []string{"hint: see whether this machine's clock is right"}},
 		{"size", fmt.Errorf("api: %w", &check.SizeError{Size: 3e8, Limit: 2e8}), 1, []string{"hint: leave packages out"}},
 		{"link", fmt.Errorf("api: %w", &check.LinkError{Path: "python/a", Target: "b", Problem: "is broken"}), 1, []string{"hint: leave it out"}},
 		{"disk", fmt.Errorf("write: %w", syscall.ENOSPC), 1, []string{"hint: the disk is full"}},
+		{"read-only", &fs.PathError{Op: "open", Path: "/x", Err: syscall.EROFS}, 1, []string{"hint: let this user write there"}},
 		{"joined", errors.Join(input, errors.Join(digest, errors.New("more"))), 3, []string{
 			"error: uv.lock:3", "hint: restore it\nlayerbuild: error: numpy.whl", "layerbuild: error: more\n"}},
 		{"wrapped join", fmt.Errorf("%w and %w", digest, unreachable), 3, []string{"error: numpy.whl does not match its locked SHA-256 aa: got bb and cannot"}},

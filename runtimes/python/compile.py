@@ -93,10 +93,10 @@ def hold(value, held):
         for name in ("co_filename", "co_name", "co_names", "co_consts", "co_varnames", "co_freevars", "co_cellvars"):
             hold(getattr(value, name), held)
     elif isinstance(value, (tuple, frozenset)):
-        # Likewise, sets are not sorted, and the order of None and ..., which
-        # are hashed by their addresses, is chance.
-        if isinstance(value, frozenset) and not all(isinstance(m, (str, bytes, int, float, complex)) for m in value):
-            raise ValueError("the order of a set is chance in this Python")
+        # Likewise, a set's order hangs on what else is interned, and on the
+        # address of None.
+        if isinstance(value, frozenset) and len(value) > 1:
+            raise ValueError("a set in it may have another order at the next time, in this Python")
         for member in value:
             hold(member, held)
 

@@ -15,7 +15,7 @@ import (
 // installTools installs with apt-get what is needed and missing. The names
 // are programs and the Debian packages that hold them.
 func (tb *testbed) installTools(ctx context.Context) error {
-	needed := [][2]string{{"runc", "runc"}}
+	needed := [][2]string{{"runc", "runc"}, {"rootlesskit", "rootlesskit"}, {"newuidmap", "uidmap"}}
 	if tb.standIns {
 		needed = append(needed, [2]string{"debootstrap", "debootstrap"}, [2]string{"tar", "tar"})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,34 @@ func TestRecipeKey(t *testing.T) {
 	im.Scripts = []string{"missing.sh"}
 	if _, _, err := im.recipe(archs[0]); err == nil {
 		t.Error("a script that is not there: no error")
+	}
+}
+
+// An image for building is made for the machine's own architecture, the one
+// that its tag names; a runtime's image for all that are wanted.
+func TestArchsOf(t *testing.T) {
+	for _, im := range images {
+		want := archs
+		if strings.HasPrefix(im.Repo, "sam/") {
+			want = []arch{native()}
+		}
+		if got := (&testbed{archs: archs}).archsOf(im); !slices.Equal(got, want) {
+			t.Errorf("%s is made for %v, want %v", im, got, want)
+		}
+	}
+}
+
+// Two images of one part name would be made in each other's folder's stead.
+func TestPartNamesDiffer(t *testing.T) {
+	seen := make(map[string]image)
+	for _, im := range images {
+		for _, a := range archs {
+			name := im.partName(a)
+			if other, ok := seen[name]; ok {
+				t.Errorf("%s and %s are both called %s", other, im, name)
+			}
+			seen[name] = im
+		}
 	}
 }
 

@@ -108,7 +108,8 @@ func TestPythonRuns(t *testing.T) {
 	}
 }
 
-// In the images for building, an extension module is compiled and imported.
+// In the images for building, an extension module is compiled and imported. It
+// calls libffi, the one library beyond libc that wheels are often built with.
 func TestExtensionCompiles(t *testing.T) {
 	for _, version := range pythons {
 		t.Run(version, func(t *testing.T) {
@@ -116,16 +117,22 @@ func TestExtensionCompiles(t *testing.T) {
 				cd /tmp
 				cat >probe.c <<'END'
 #include <Python.h>
+#include <ffi.h>
 static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "probe", NULL, -1, NULL};
-PyMODINIT_FUNC PyInit_probe(void) { return PyModule_Create(&def); }
+PyMODINIT_FUNC PyInit_probe(void) {
+	ffi_cif cif;
+	PyObject *m = PyModule_Create(&def);
+	PyModule_AddIntConstant(m, "status", ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 0, &ffi_type_void, NULL));
+	return m;
+}
 END
 				python=/var/lang/bin/python` + version + `
 				gcc -shared -fPIC $($python -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') \
-					-o probe$($python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))') probe.c
-				$python -c 'import probe; print(probe.__name__)'
+					-o probe$($python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))') probe.c -lffi
+				$python -c 'import probe; print(probe.__name__, probe.status)'
 				make --version >make.txt && git --version >git.txt && g++ --version >cc.txt`}))
-			if out != "probe\n" {
-				t.Errorf("printed %q, want probe", out)
+			if out != "probe 0\n" {
+				t.Errorf("printed %q, want probe 0", out)
 			}
 		})
 	}

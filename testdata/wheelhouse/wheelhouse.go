@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -117,46 +116,15 @@ func record(files map[string]string, self string) string {
 // Index serves wheels. It must be closed.
 type Index struct {
 	*httptest.Server
-	mu       sync.Mutex
-	files    map[string]map[string]File // project → file name → file
-	stalls   map[string]*Stall
+	mu    sync.Mutex
+	files map[string]map[string]File // project → file name → file
+	trouble
 	requests int
-}
-
-// Stall is a download that does not go on.
-type Stall struct {
-	Asked, Gone chan struct{} // closed when a client asks for it, and when it has given up
-	once        sync.Once
-}
-
-// Stall lets the next download of a project's files hang in the middle until
-// the client goes away. Others, before [Index.Resume], wait for the same.
-func (x *Index) Stall(project string) *Stall {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s := &Stall{Asked: make(chan struct{}), Gone: make(chan struct{})}
-	x.stalls[project] = s
-	return s
-}
-
-// Resume ends [Index.Stall] for the downloads to come.
-func (x *Index) Resume(project string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	delete(x.stalls, project)
-}
-
-func (s *Stall) wait(r *http.Request) {
-	s.once.Do(func() {
-		close(s.Asked)
-		<-r.Context().Done()
-		close(s.Gone)
-	})
 }
 
 // Serve starts an index of the given wheels.
 func Serve(wheels ...Wheel) (*Index, error) {
-	x := &Index{files: make(map[string]map[string]File), stalls: make(map[string]*Stall)}
+	x := &Index{files: make(map[string]map[string]File), trouble: trouble{stalls: make(map[string]*Stall), cuts: make(map[string]int)}}
 	for _, w := range wheels {
 		if _, err := x.Add(w); err != nil {
 			return nil, err
@@ -165,7 +133,7 @@ func Serve(wheels ...Wheel) (*Index, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /simple/{project}/", x.project)
 	mux.HandleFunc("GET /files/{project}/{file}", x.file)
-	x.Server = httptest.NewServer(mux)
+	x.Server = httptest.NewServer(x.guard(mux))
 	return x, nil
 }
 
@@ -247,28 +215,22 @@ func (x *Index) project(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	w.Header().Set("Content-Type", "application/vnd.pypi.simple.v1+json")
-	json.NewEncoder(w).Encode(doc)
+	data, err := json.Marshal(doc)
+	if err != nil {
+		panic(err) // of strings and numbers
+	}
+	x.send(w, r, "simple", project, data)
 }
 
 func (x *Index) file(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	x.requests++
 	f, ok := x.files[r.PathValue("project")][r.PathValue("file")]
-	stall := x.stalls[r.PathValue("project")]
 	x.mu.Unlock()
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
-	data := f.Data
-	if stall != nil {
-		// Half of it, so that the client is in the middle.
-		w.Write(data[:len(data)/2])
-		http.NewResponseController(w).Flush()
-		data = data[len(data)/2:]
-		stall.wait(r)
-	}
-	w.Write(data)
+	x.send(w, r, "files", r.PathValue("project"), f.Data)
 }
