@@ -159,10 +159,14 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 	if o.hostNet {
 		opts = append(opts, llb.With(llb.Network(llb.NetModeHost)))
 	}
-	if o.proxy != nil {
-		opts = append(opts, llb.WithProxy(*o.proxy))
+	// A step that fetches nothing may run a package's code: it is not told the
+	// proxy, whose address may hold a login.
+	if fetches := len(step.CABundle) > 0 || len(step.Netrc) > 0; fetches {
+		if o.proxy != nil {
+			opts = append(opts, llb.WithProxy(*o.proxy))
+		}
+		opts = append(opts, secretEnv(o.secretEnv)...)
 	}
-	opts = append(opts, secretEnv(o.secretEnv)...)
 	if o.noCache {
 		opts = append(opts, llb.IgnoreCache)
 	}

@@ -177,3 +177,33 @@ func TestGraphRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestGraphOfBuilds: a step that fetches nothing, and may run a package's code,
+// is told neither the proxy nor any secret of it.
+func TestGraphOfBuilds(t *testing.T) {
+	c := smallContainer()
+	o := options()
+	o.proxy = &llb.ProxyEnv{HTTPSProxy: "http://proxy.example:3128"}
+	o.secretEnv = map[string]string{"HTTPS_PROXY": "the-secret"}
+	o.netrc = true
+	has := func() bool {
+		g, err := newGraph(t.Context(), c, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all bytes.Buffer
+		for _, def := range g.definition.Def {
+			all.Write(def)
+		}
+		return bytes.Contains(all.Bytes(), []byte("proxy.example")) || bytes.Contains(all.Bytes(), []byte("the-secret"))
+	}
+	if !has() {
+		t.Error("steps that fetch are not told the proxy")
+	}
+	for i := range c.Steps {
+		c.Steps[i].CABundle, c.Steps[i].Netrc = nil, nil
+	}
+	if has() {
+		t.Error("steps that fetch nothing are told the proxy")
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
 // ownBackend is a build backend that lies in its project, and asks for six
@@ -150,4 +152,29 @@ func (r *runner) names(layer string) []string {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// TestLocalWheel: a wheel of the project is installed by either engine, with
+// equal bytes.
+func TestLocalWheel(t *testing.T) {
+	r := newSourcesRunner(t)
+	w, err := wheelhouse.Wheel{Name: "vendored", Version: "1.0", Files: map[string]string{"vendored.py": "v = 1\n"}}.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("lines/"+w.Name, string(w.Data))
+	r.write("lines/requirements.txt", "./"+w.Name+"\n")
+	r.run(0, "build", "lines", "--engine", "direct", "--no-cache")
+	direct := r.outputs()
+	if names := r.names("lines"); !slices.Contains(names, "python/lib/python3.11/site-packages/vendored.py") {
+		t.Errorf("the layer holds %q", names)
+	}
+	r.run(0, "build", "lines", "--engine", "buildkit", "--no-cache")
+	if !slices.Equal(direct["lines.zip"], r.outputs()["lines.zip"]) {
+		t.Error("the engines differ")
+	}
+	r.write("lines/"+w.Name, string(w.Data[:len(w.Data)/2]))
+	if _, stderr := r.run(1, "build", "lines", "--engine", "direct"); !strings.Contains(stderr, "broken zip") {
+		t.Errorf("not said:\n%s", stderr)
+	}
 }

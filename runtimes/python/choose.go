@@ -59,7 +59,7 @@ func (c *chooser) choose(p lockedPackage) runtimes.Package {
 	chosen := runtimes.Package{Name: p.name, Version: p.version}
 	if p.project != nil {
 		chosen.File, chosen.Build = p.project.tree.file(), &runtimes.Build{Folder: p.project.tree.folder}
-		chosen.Missing = "is a project in " + chosen.Build.Folder
+		chosen.Missing = "a local project"
 		return chosen
 	}
 	if p.sourceOnly {

@@ -167,6 +167,9 @@ func (r *requirementsReader) line(l logicalLine, in inclusion, stack []logicalLi
 	if line.name == "" {
 		return l.errorf("", "a constraint must name its package")
 	}
+	if line.path != "" {
+		return l.errorf("name it where the packages are required", "a constraint cannot be a path")
+	}
 	if len(line.extras) > 0 {
 		return l.errorf("write the extras where the package is required", "a constraint cannot have extras")
 	}

@@ -1,0 +1,45 @@
+package direct
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// TestInstallLocal: a wheel of the project is installed like any other, and is
+// held against its hash.
+func TestInstallLocal(t *testing.T) {
+	data := with(entry{name: "more.py", data: "x = 1\n"}).build(t)
+	content := data
+	pkg := runtimes.Package{Name: "pkg", Version: "1.0", File: runtimes.File{
+		Name: "pkg-1.0-py3-none-any.whl", SHA256: hexSum(data),
+		Local: &runtimes.LocalFile{Path: "wheels/pkg", Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(content)), nil
+		}},
+	}}
+	d := folder(t.TempDir())
+	d.put(t, data)
+	var want, got bytes.Buffer
+	other := pkg
+	other.File.Local = nil
+	if err := (&Engine{Downloads: d}).Install(t.Context(), recipe(other), &want, nil); err != nil {
+		t.Fatal(err)
+	}
+	e := Engine{} // has nothing to download with
+	if err := e.Install(t.Context(), recipe(pkg), &got, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Error("a local wheel gives another tree")
+	}
+
+	content = []byte("changed")
+	var digest *runtimes.DigestError
+	if err := e.Install(t.Context(), recipe(pkg), &got, nil); !errors.As(err, &digest) || !strings.Contains(err.Error(), "wheels/pkg does not match") {
+		t.Errorf("got %v, want a DigestError", err)
+	}
+}
