@@ -143,9 +143,10 @@ func TestBytecodeEqual(t *testing.T) {
 			t.Setenv("PYTHONHASHSEED", "7")
 			_, second := build("", "", "HERE")
 			sameLayer(t, "elsewhere", first, second)
-			// What arm64's Python compiles is the same.
-			_, third := build(runtimes.ARM64, "HERE", "")
-			sameLayer(t, "on arm64", first, third)
+			if runtime == "python3.11" { // the one that has an image of both
+				_, third := build(runtimes.ARM64, "HERE", "")
+				sameLayer(t, "by arm64's own Python", first, third)
+			}
 			if !t.Failed() {
 				checkUse(t, r, first)
 			}
