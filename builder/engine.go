@@ -51,8 +51,9 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 // chooseContainer demands a container, which was asked for or is the only way.
 func (r *run) chooseContainer(recipe *runtimes.Recipe, mustRun string) (name, why string, err error) {
 	place, err := r.reach()
-	if err != nil && mustRun != "" {
-		return "", "", fmt.Errorf("%w; a container is needed, since %s", err, mustRun)
+	var nowhere *runtimes.UnreachableError
+	if errors.As(err, &nowhere) && mustRun != "" {
+		return "", "", &runtimes.UnreachableError{Address: nowhere.Address, Err: nowhere.Err, Needed: mustRun}
 	}
 	if err != nil {
 		return "", "", err

@@ -175,7 +175,7 @@ func (r *run) complete(ctx context.Context, res *resolved, project fs.FS) error 
 	res.lockFile, res.packages, res.notes = recipe.LockFile, len(recipe.Packages), recipe.Notes
 	if len(recipe.Missing()) == 0 && recipe.Runs() && len(recipe.Needs) > 0 && !r.readOnly {
 		if recipe, err = r.pinned(ctx, project, res.combos[0], recipe); err != nil {
-			return err
+			return attributed(res.id, err)
 		}
 	}
 	res.recipe = &recipe

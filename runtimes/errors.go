@@ -89,13 +89,18 @@ func (e *PackageError) Error() string { return e.File + ": " + e.Problem }
 type UnreachableError struct {
 	Address string // "" where none is known
 	Err     error
+	Needed  string // why nothing but a container will do, "" where something would
 }
 
 func (e *UnreachableError) Error() string {
-	if e.Address == "" {
-		return e.Err.Error()
+	text := e.Err.Error()
+	if e.Address != "" {
+		text = fmt.Sprintf("cannot reach BuildKit at %s: %v", e.Address, e.Err)
 	}
-	return fmt.Sprintf("cannot reach BuildKit at %s: %v", e.Address, e.Err)
+	if e.Needed != "" {
+		text += "; a container is needed, since " + e.Needed
+	}
+	return text
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }

@@ -86,6 +86,8 @@ func hint(err error) string {
 		return input.Hint
 	case errors.As(err, &digest):
 		return "somebody changed the file at its source, or the lock file is wrong: find out which before you lock it anew"
+	case errors.As(err, &unreachable) && unreachable.Needed != "":
+		return "start BuildKit or Docker, and name it with --builder or BUILDKIT_HOST where it is not found"
 	case errors.As(err, &unreachable):
 		return "start BuildKit and name it with --builder or BUILDKIT_HOST, or build without containers: --engine direct"
 	case errors.As(err, &pkg):
