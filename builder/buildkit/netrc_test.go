@@ -50,6 +50,53 @@ func TestNetrc(t *testing.T) {
 	}
 }
 
+// later is a password that is not known yet.
+type later struct {
+	password string
+	err      error
+	fetched  int
+}
+
+func (l *later) Password() (string, error) {
+	l.fetched++
+	return l.password, l.err
+}
+
+// TestNetrcSecret holds that choosing an engine fetches no password, and that
+// installing fetches those that a recipe needs before it asks the daemon.
+func TestNetrcSecret(t *testing.T) {
+	needed, unused := &later{password: "a b"}, &later{err: errors.New("fetched")}
+	failing := &later{err: &runtimes.InputError{Problem: "it is not set"}}
+	e := &Engine{Logins: []runtimes.Login{
+		{Scheme: "https", Host: "a.example", User: "me", Secret: needed},
+		{Scheme: "https", Host: "b.example", User: "me", Secret: unused},
+		{Scheme: "https", Host: "c.example", User: "me", Secret: failing},
+		{Scheme: "https", Host: "d.example", User: "me", Secret: needed},
+		{Scheme: "https", Host: "d.example:1", User: "me", Secret: unused},
+	}}
+	for _, test := range []struct{ index, file, accepts, install string }{
+		{"https://a.example/simple", "", "", "cannot be given to a container"},
+		{"https://c.example/simple", "", "", "it is not set"},
+		{"https://d.example/", "https://d.example:1/f.whl", "several servers", "fetched"},
+	} {
+		r := runtimes.Recipe{Indexes: []string{test.index}, Container: &runtimes.Container{}}
+		r.Packages = []runtimes.Package{{File: runtimes.File{URL: test.file}}}
+		before := needed.fetched + failing.fetched
+		if err := e.Accepts(r); (err != nil) != (test.accepts != "") || err != nil && !strings.Contains(err.Error(), test.accepts) {
+			t.Errorf("%s: accepts: %v", test.index, err)
+		}
+		if needed.fetched+failing.fetched != before {
+			t.Errorf("%s: a password was fetched to choose an engine", test.index)
+		}
+		if err := e.Install(t.Context(), r, nil, nil); err == nil || !strings.Contains(err.Error(), test.install) {
+			t.Errorf("%s: install: %v", test.index, err)
+		}
+	}
+	if unused.fetched != 1 { // by the last one
+		t.Errorf("a password that nobody needed was fetched")
+	}
+}
+
 // TestNetworkCause reads what uv 0.13.9 and pip 23 to 26 printed.
 func TestNetworkCause(t *testing.T) {
 	e := &Engine{Logins: []runtimes.Login{{Scheme: "https", Host: "a.example", User: "me", Password: "pw", From: "pip.conf"}}}

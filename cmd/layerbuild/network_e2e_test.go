@@ -248,6 +248,76 @@ func (c *company) layers(t *testing.T, output string) string {
 	return string(all)
 }
 
+// secretSources are the ways by which layerbuild.yaml takes the password, which
+// also lies in a file outside the project. The command counts its runs.
+func (c *company) secretSources(t *testing.T) map[string]string {
+	t.Helper()
+	token := filepath.Join(t.TempDir(), "token")
+	c.write(t, token, c.password+"\n")
+	configs := make(map[string]string)
+	for name, source := range map[string]string{
+		"env":     "{env: COMPANY_TOKEN}",
+		"file":    fmt.Sprintf("{file: %q}", token),
+		"command": fmt.Sprintf("{command: [sh, -c, 'echo >> ran; cat \"$0\"', %q]}", token),
+	} {
+		configs[name] = filepath.Join(c.project, name+".yaml")
+		c.write(t, configs[name], fmt.Sprintf("defaults: {runtime: python3.11, architectures: [x86_64]}\n"+
+			"layers: {api: {path: api}, jobs: {path: jobs}, open: {path: open}}\n"+
+			"secrets: {%s: {user: %s, password: %s}}\n", companyHost, companyUser, source))
+	}
+	c.write(t, filepath.Join(c.project, "open", "requirements.txt"), "demo\nother\n")
+	return configs
+}
+
+// buildWithSecrets builds with an engine and the password from each source,
+// with a layer that is resolved first; pip and .netrc have a wrong one. It
+// returns the configuration that takes the password from COMPANY_TOKEN.
+func (c *company) buildWithSecrets(t *testing.T, engine, index, ca, want string) (config string) {
+	t.Helper()
+	configs := c.secretSources(t)
+	lock, ran := filepath.Join(c.project, "layerbuild.lock"), filepath.Join(c.project, "ran")
+	pins, err := os.ReadFile(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for source, config := range configs {
+		t.Run("secret from "+source, func(t *testing.T) {
+			u := c.user(t, ca, "PIP_INDEX_URL="+strings.Replace(index, "//", "//ci:guess@", 1))
+			c.write(t, filepath.Join(u.home, ".netrc"), "machine "+companyHost+" login "+companyUser+" password guess\n")
+			if source == "env" {
+				u.env = append(u.env, "COMPANY_TOKEN="+c.password)
+			}
+			output := filepath.Join(t.TempDir(), "out")
+			args := []string{"--config", config, "--engine", engine, "--output", output}
+			if _, err := c.build(t, u, append(args, "--no-cache")...); err != nil {
+				t.Fatal(err)
+			}
+			if c.layers(t, output) != want {
+				t.Error("the layers differ from those with pip's login")
+			}
+			if now, err := os.ReadFile(lock); err != nil || bytes.Equal(now, pins) {
+				t.Errorf("nothing was resolved: %v", err)
+			}
+			c.searched(t, u.home)
+			c.searched(t, output)
+			c.searched(t, c.project)
+			if out, err := c.build(t, u, args...); err != nil || strings.Count(out, "hit") < 3 {
+				t.Errorf("not from the cache: %v", err)
+			}
+			if source == "command" {
+				if runs, err := os.ReadFile(ran); err != nil || len(runs) != 1 {
+					t.Errorf("the command ran %d times, %v", len(runs), err)
+				}
+				if err := os.Remove(ran); err != nil {
+					t.Error(err)
+				}
+			}
+			c.write(t, lock, string(pins)) // with what the container needs alone
+		})
+	}
+	return configs["env"]
+}
+
 func TestPrivateIndexBehindProxy(t *testing.T) {
 	if os.Getenv("BUILDKIT_HOST") == "" {
 		t.Fatal("BUILDKIT_HOST is not set")
@@ -287,26 +357,34 @@ func TestPrivateIndexBehindProxy(t *testing.T) {
 			c.searched(t, u.home, secret)
 			c.searched(t, output)
 			c.searched(t, c.project)
+			withSecret := c.buildWithSecrets(t, engine, index, ca, layers[engine])
 
 			for _, bad := range []struct {
-				name string
-				user func(t *testing.T) user
-				want []string
+				name   string
+				user   func(t *testing.T) user
+				want   []string
+				config string
 			}{
-				{"wrong password", func(t *testing.T) user {
+				{name: "wrong password", user: func(t *testing.T) user {
 					u := c.user(t, ca)
 					pipConf(u, inAddress("guess"))
 					return u
-				}, []string{companyHost + " refuses the user or password (403 Forbidden) that /", "pip/pip.conf has for it", "hint: the password may be wrong or expired"}},
-				{"no password", func(t *testing.T) user {
+				}, want: []string{companyHost + " refuses the user or password (403 Forbidden) that /", "pip/pip.conf has for it", "hint: the password may be wrong or expired"}},
+				{name: "wrong secret", config: withSecret, user: func(t *testing.T) user {
+					return c.user(t, ca, "PIP_INDEX_URL="+index, "COMPANY_TOKEN=guess")
+				}, want: []string{companyHost + " refuses the user or password (403 Forbidden) that secrets in env.yaml (COMPANY_TOKEN) has for it"}},
+				{name: "no secret", config: withSecret, user: func(t *testing.T) user {
 					return c.user(t, ca, "PIP_INDEX_URL="+index)
-				}, []string{companyHost + " wants a user and a password (401 Unauthorized), and none is known for it", "hint: give " + companyHost + " a login"}},
-				{"no authority", func(t *testing.T) user {
+				}, want: []string{"env.yaml:3: the password for " + companyHost + ": COMPANY_TOKEN is not set", "hint: set the variable COMPANY_TOKEN"}},
+				{name: "no password", user: func(t *testing.T) user {
+					return c.user(t, ca, "PIP_INDEX_URL="+index)
+				}, want: []string{companyHost + " wants a user and a password (401 Unauthorized), and none is known for it", "hint: give " + companyHost + " a login"}},
+				{name: "no authority", user: func(t *testing.T) user {
 					return c.user(t, "PIP_INDEX_URL="+inAddress(c.password))
-				}, []string{"certificate signed by unknown authority", "hint: behind a TLS proxy, name its certificates with caBundle"}},
-				{"no password for the proxy", func(t *testing.T) user {
+				}, want: []string{"certificate signed by unknown authority", "hint: behind a TLS proxy, name its certificates with caBundle"}},
+				{name: "no password for the proxy", user: func(t *testing.T) user {
 					return c.user(t, ca, "PIP_INDEX_URL="+inAddress(c.password), "HTTPS_PROXY="+c.proxy.URL)
-				}, []string{"the proxy", "wants a user and a password (407 Proxy Authentication Required), and none is known for it", "hint: the variable HTTPS_PROXY takes them"}},
+				}, want: []string{"the proxy", "wants a user and a password (407 Proxy Authentication Required), and none is known for it", "hint: the variable HTTPS_PROXY takes them"}},
 			} {
 				t.Run(bad.name, func(t *testing.T) {
 					// The uv.lock's layer needs no index but for the wheel itself, so
@@ -314,6 +392,9 @@ func TestPrivateIndexBehindProxy(t *testing.T) {
 					args := []string{"api", "--engine", engine, "--output", filepath.Join(t.TempDir(), "out")}
 					if engine == "buildkit" {
 						args = append(args, "--no-cache")
+					}
+					if bad.config != "" {
+						args = append(args, "--config", bad.config)
 					}
 					out, err := c.build(t, bad.user(t), args...)
 					if err == nil {

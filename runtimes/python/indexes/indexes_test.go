@@ -193,6 +193,42 @@ func TestLoginHidden(t *testing.T) {
 	}
 }
 
+// TestFindGiven holds that a given login wins over all that is found, and is
+// for http only where an index is.
+func TestFindGiven(t *testing.T) {
+	m := machine(t, map[string]string{
+		"NETRC": "$DIR/netrc", "PIP_INDEX_URL": "https://own:pw@known.example:8443/simple",
+		"PIP_EXTRA_INDEX_URL": "http://plain.example:8080/simple http://port.example/simple",
+	}, map[string]string{"netrc": "machine known.example login a password b machine plain.example login a password b machine else.example login a password b"})
+	m.Logins = []runtimes.Login{
+		{Scheme: "https", Host: "port.example:80", User: "given"},
+		{Scheme: "https", Host: "known.example", AnyPort: true, User: "given"},
+		{Scheme: "https", Host: "plain.example", AnyPort: true, User: "given"},
+	}
+	got, err := Find(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		"https://known.example:8443/": "given",
+		"https://known.example/":      "given",
+		"http://known.example/":       "",
+		"http://plain.example:8080/":  "given",
+		"http://plain.example/":       "",
+		"http://port.example/":        "given",
+		"https://port.example/":       "",
+		"https://else.example/":       "a",
+	} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, _ := runtimes.FindLogin(got.Logins, u); l.User != want {
+			t.Errorf("%s: %q, want %q", address, l.User, want)
+		}
+	}
+}
+
 func TestFindLogin(t *testing.T) {
 	all := []runtimes.Login{
 		{Scheme: "https", Host: "x.example", User: "exact"},
