@@ -113,7 +113,12 @@ func fileSeen(data []byte) string {
 func dirSeen(entries []fs.DirEntry) string {
 	var names bytes.Buffer
 	for _, e := range entries {
-		fmt.Fprintf(&names, "%s\x00%v\n", e.Name(), e.Type())
+		// Whether a file is executable decides what a local project is built of.
+		executable := fs.FileMode(0)
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			executable = info.Mode() & 0o111
+		}
+		fmt.Fprintf(&names, "%s\x00%v%o\n", e.Name(), e.Type(), executable)
 	}
 	return "dir:" + fileSeen(names.Bytes())
 }
