@@ -53,7 +53,7 @@ func TestSetEqualsUV(t *testing.T) {
 						got := lab.compare(t, target, index)
 						compared.Add(1)
 						packages.Add(int64(len(got.Packages)))
-						missing.Add(int64(len(got.Missing())+len(got.Built())))
+						missing.Add(int64(len(got.Missing()) + len(got.Built())))
 					}
 				}
 			})
