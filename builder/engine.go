@@ -51,12 +51,8 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 // chooseContainer demands a container, which was asked for or is the only way.
 func (r *run) chooseContainer(recipe *runtimes.Recipe, mustRun string) (name, why string, err error) {
 	place, err := r.reach()
-	var nowhere *runtimes.UnreachableError
-	if errors.As(err, &nowhere) && mustRun != "" {
-		return "", "", &runtimes.UnreachableError{Address: nowhere.Address, Err: nowhere.Err, Needed: mustRun}
-	}
 	if err != nil {
-		return "", "", err
+		return "", "", needed(err, mustRun)
 	}
 	if err := r.Containers.Accepts(*recipe); err != nil {
 		return "", "", err
@@ -68,6 +64,15 @@ func (r *run) chooseContainer(recipe *runtimes.Recipe, mustRun string) (name, wh
 		return engineBuildKit, "asked for, at " + place, nil
 	}
 	return engineBuildKit, fmt.Sprintf("%s; BuildKit answers at %s", mustRun, place), nil
+}
+
+// needed adds to an engine's absence why nothing else will do.
+func needed(err error, mustRun string) error {
+	var nowhere *runtimes.UnreachableError
+	if errors.As(err, &nowhere) && mustRun != "" {
+		return &runtimes.UnreachableError{Address: nowhere.Address, Err: nowhere.Err, Needed: mustRun}
+	}
+	return err
 }
 
 // whatRuns says why a recipe cannot do without a container, "" where it can.

@@ -164,7 +164,7 @@ func (r *run) lockAll(ctx context.Context) error {
 func (r *run) finishLock(n *renewal) (*LockResult, error) {
 	result := &LockResult{File: r.lock.path, Changes: []LockChange{}}
 	if len(n.wrong) == 0 {
-		result.Changes = differences(n.earlier, r.lock.pins)
+		result.Changes = append(result.Changes, differences(n.earlier, r.lock.pins)...)
 	}
 	if n.opts.Check {
 		for _, c := range result.Changes {
@@ -232,7 +232,7 @@ func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
 		return nil
 	}
 	if recipe.Runs() {
-		return r.pinReached(ctx, recipe.Needs)
+		return needed(r.pinReached(ctx, recipe.Needs), whatRuns(recipe))
 	}
 	for _, need := range recipe.Needs {
 		_, hasTool := r.lock.renewal.earlier.Tools[need.Tool]
