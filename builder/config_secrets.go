@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -87,7 +88,7 @@ func (v value) user() string {
 
 // password reads where a password comes from.
 func (v value) password(into *PasswordSource) {
-	if v.node.Kind == yaml.ScalarNode && v.node.ShortTag() != "!!null" {
+	if v.node.Kind == yaml.ScalarNode && v.node.ShortTag() != "!!null" || isBraced(v.node) {
 		v.addf(passwordHint, "a password does not belong into the file, which others can read")
 		return
 	}
@@ -95,6 +96,12 @@ func (v value) password(into *PasswordSource) {
 	if lines := mapping(v, sourceFields, into); len(lines) != 1 && len(v.d.errs) == defects {
 		v.addf(passwordHint, "password must have one source, not %d", len(lines))
 	}
+}
+
+// isBraced tells whether a mapping is a word in braces, such as {hush}.
+func isBraced(n *yaml.Node) bool {
+	return n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[1].ShortTag() == "!!null" &&
+		!slices.Contains(names(sourceFields), n.Content[0].Value)
 }
 
 var envPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
