@@ -263,3 +263,35 @@ func TestWrongClockInContainer(t *testing.T) {
 		})
 	}
 }
+
+// TestFoldersInContainer is build_folders.txtar for a build in a container.
+func TestFoldersInContainer(t *testing.T) {
+	setting(t, "BUILDKIT_HOST")
+	index, err := wheelhouse.Serve(scriptWheels()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer index.Close()
+	r := newRunner(t, index, "api==1.0", "core==1.0")
+	r.data = filepath.Join(t.TempDir(), "-dätä 100% $HOME")
+	odd := filepath.Join(r.dir, "-sërvice 日本 #1; $(x)")
+	for _, dir := range []string{odd, filepath.Join(r.data, "tmp")} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"uv.lock", "pyproject.toml"} {
+		if err := os.Rename(filepath.Join(r.dir, name), filepath.Join(odd, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.write("layerbuild.yaml", "output: '-öut put'\nlayers:\n  svc: {path: '"+filepath.Base(odd)+"', runtime: python3.11, architectures: [x86_64]}\n")
+	_, stderr := r.run(0, "build", "--engine", "buildkit")
+	if strings.Contains(stderr, "warning") {
+		t.Error(stderr)
+	}
+	equalFolders(t, readFolder(t, filepath.Join(r.dir, "-öut put")), alone(t, index, "api==1.0", "core==1.0"))
+	if left := r.temporaries(); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
