@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,9 +35,9 @@ func (p *place) solveError(err error, r runtimes.Recipe, f failure, logins []run
 		if cause := networkCause(f.lines, logins); cause != nil {
 			return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: cause}
 		}
-		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: stepCause(err)}
+		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: lostFile(f.lines, r, stepCause(err))}
 	case lostDaemon(err):
-		return p.unreachable(dialCause(err))
+		return p.unreachable(fmt.Errorf("the connection was lost: %w", dialCause(err)))
 	}
 	return plain(err)
 }

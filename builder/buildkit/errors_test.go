@@ -145,7 +145,7 @@ func TestSolveError(t *testing.T) {
 			status.Error(codes.Unavailable, "error reading from server: EOF"),
 			failure{},
 			&runtimes.UnreachableError{
-				Address: "tcp://***@builder.example:1234", Err: errors.New("error reading from server: EOF"),
+				Address: "tcp://***@builder.example:1234", Err: errors.New("the connection was lost: error reading from server: EOF"),
 			},
 		}, {
 			"anything else",

@@ -140,3 +140,30 @@ func TestNetworkCause(t *testing.T) {
 		})
 	}
 }
+
+// TestLostFile reads what uv 0.13.9 printed when a download broke off.
+func TestLostFile(t *testing.T) {
+	lines := strings.Split("Resolved 2 packages in 16ms\nerror: Failed to download `core==1.0`\n  cause: Failed to write to the distribution cache\n"+
+		"  cause: error decoding response body\n  cause: request or response body error\n  cause: error reading a body from connection\n"+
+		"  cause: end of file before message length reached", "\n")
+	core := runtimes.Package{Name: "core", Version: "1.0", File: runtimes.File{Name: "core-1.0.whl", URL: "https://me:secret@files.example/core-1.0.whl"}}
+	exit := errors.New("exit code: 1")
+	for _, test := range []struct {
+		name   string
+		lines  []string
+		recipe runtimes.Recipe
+		want   string
+	}{
+		{"from the lock file's address", lines, runtimes.Recipe{Packages: []runtimes.Package{core}}, "fetch https://***@files.example/core-1.0.whl: exit code: 1"},
+		{"from a mirror", lines, runtimes.Recipe{Packages: []runtimes.Package{core}, Mirrored: true, Indexes: []string{"https://mirror.example/simple/"}},
+			"fetch core-1.0.whl from https://mirror.example/simple/: exit code: 1"},
+		{"of no package of ours", lines, runtimes.Recipe{}, "exit code: 1"},
+		{"another cause", lines[:3], runtimes.Recipe{Packages: []runtimes.Package{core}}, "exit code: 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := lostFile(test.lines, test.recipe, exit).Error(); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -54,3 +54,31 @@ func networkCause(lines []string, logins []runtimes.Login) error {
 	}
 	return nil
 }
+
+// How uv names the package whose file did not come, and how it says that the
+// connection is to blame.
+var (
+	lineFile = regexp.MustCompile("Failed to download `([^`=]+)==([^`]+)`")
+	lineLost = regexp.MustCompile(`error reading a body|error sending request|connection error|timed out`)
+)
+
+// lostFile adds to a step's error which file did not come and from where, which
+// uv does not say, if its last lines tell that the connection was lost.
+func lostFile(lines []string, r runtimes.Recipe, err error) error {
+	text := strings.Join(lines, "\n")
+	m := lineFile.FindStringSubmatch(text)
+	if m == nil || !lineLost.MatchString(text) {
+		return err
+	}
+	for _, p := range r.Packages {
+		if p.Name != m[1] || p.Version != m[2] {
+			continue
+		}
+		from := redact(p.File.URL)
+		if r.Mirrored || from == "" {
+			from = p.File.Name + " from " + redact(strings.Join(r.Indexes, " or "))
+		}
+		return &runtimes.NetworkError{URL: from, Err: err}
+	}
+	return err
+}

@@ -264,3 +264,34 @@ func TestReadOnlyCache(t *testing.T) {
 		})
 	}
 }
+
+// TestReadOnlyProject: layerbuild.lock cannot be written. Where a container
+// was asked for that is an error; else the direct engine builds, which needs
+// none of it.
+func TestReadOnlyProject(t *testing.T) {
+	setting(t, "BUILDKIT_HOST")
+	index := bigIndex(t)
+	r := newRunner(t, index, "small==1.0")
+	project := filepath.Join(r.dir, "project")
+	if err := os.Mkdir(project, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"layerbuild.yaml", "uv.lock", "pyproject.toml"} {
+		if err := os.Rename(filepath.Join(r.dir, name), filepath.Join(project, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output := filepath.Join(r.dir, ".layerbuild/dist")
+	args := []string{"-c", filepath.Join(project, "layerbuild.yaml"), "--output", output}
+	writable := readOnly(t, project)
+	r.failsWith([]string{"layerbuild.lock", "read-only file system"}, append(args, "--engine", "buildkit")...)
+	_, stderr := r.run(0, append([]string{"build"}, args...)...)
+	if !strings.Contains(stderr, "layerbuild: warning: ") || !strings.Contains(stderr, "read-only file system; the direct engine gives the same bytes") {
+		t.Error(stderr)
+	}
+	wantOutputs(t, r)
+	direct := r.outputs()
+	writable()
+	r.run(0, append([]string{"build", "--engine", "buildkit", "--no-cache"}, args...)...)
+	equalFolders(t, r.outputs(), direct)
+}

@@ -21,6 +21,39 @@ import (
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
+// What can go wrong around a build, and where it is tried. Each case wants the
+// message, the exit code, outputs that are whole or not there, a cache without
+// temporary files, and the right bytes from the next build. (e2e: with tag
+// e2e; those that mount need root.)
+//
+//	kill -9 at any moment                TestKillBuild; package cache's TestCrash
+//	  of a build in a container          TestKillContainer (e2e)
+//	  of one that others wait for        TestTogetherKilled
+//	Ctrl-C, SIGTERM: at once, 130        TestInterruptDirect
+//	  ends the container's step          TestInterruptContainer (e2e)
+//	  while another process builds       TestTogetherInterrupted
+//	full disk: cache, output, TMPDIR     TestFullDisk (e2e), both engines
+//	  at any moment                      TestFullDiskAnywhere (e2e)
+//	no or read-only TMPDIR               fail_tmpdir.txtar, TestReadOnlyCache (e2e)
+//	read-only output folder              TestReadOnlyOutput (e2e)
+//	read-only cache                      TestReadOnlyCache (e2e), both engines
+//	read-only project                    TestReadOnlyProject (e2e)
+//	BuildKit not there                   fail_buildkit.txtar
+//	  lost in the middle of a step       TestLostDaemon (e2e)
+//	index not there                      fail_offline.txtar, fail_first_sight.txtar
+//	  lost in the middle, once or always fail_cut.txtar, fail_cut_page.txtar
+//	  the same in a container            TestLostIndexInContainer (e2e)
+//	wrong, missing and expired logins    TestPrivateIndexBehindProxy (e2e)
+//	  expired in the middle              fail_token.txtar
+//	two builds of one layer at once      TestTogether
+//	files from the future or the past    fail_clock.txtar
+//	certificates not valid now           TestWrongClock, TestWrongClockInContainer (e2e)
+//	odd names of folders                 build_folders.txtar, TestFoldersInContainer (e2e)
+//	damaged cache, lost archive          build_damaged.txtar, package builder's repair_test.go
+//	wrong lock files and configurations  fail_lock.txtar, fail_selection.txtar
+//	other files than were locked         fail_index.txtar, TestWrongPins (e2e)
+//	hostile packages                     fail_hostile.txtar, TestHostileInContainer (e2e)
+
 // What the scripts build_*.txtar and fail_*.txtar need beyond the program: a
 // package index of their own on loopback, lock files for what it serves, and
 // commands that look at what a build left behind.
