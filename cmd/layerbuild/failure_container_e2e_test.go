@@ -26,11 +26,7 @@ func containerRound(t *testing.T, r *runner, index *wheelhouse.Index) (want map[
 	}
 	r.relock(index, "api==1.0", "core==1.0")
 	want = alone(t, index, "api==1.0", "core==1.0")
-	for _, dir := range []string{filepath.Join(r.dir, ".layerbuild"), filepath.Join(r.data, "cache")} {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.forget()
 	return want
 }
 
@@ -96,9 +92,7 @@ func (r *runner) recovers(want map[string][]byte, args []string) {
 	}
 	r.run(0, args...)
 	equalFolders(r.t, r.outputs(), want)
-	if left := r.temporaries(); len(left) > 0 {
-		r.t.Errorf("killed: the next build leaves %v", left)
-	}
+	r.whole()
 }
 
 // wire is a way to the daemon that can be cut.
@@ -291,7 +285,5 @@ func TestFoldersInContainer(t *testing.T) {
 		t.Error(stderr)
 	}
 	equalFolders(t, readFolder(t, filepath.Join(r.dir, "-öut put")), alone(t, index, "api==1.0", "core==1.0"))
-	if left := r.temporaries(); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	r.whole()
 }

@@ -114,9 +114,7 @@ func (r *runner) failsWith(want []string, args ...string) {
 		}
 	}
 	equalFolders(r.t, r.outputs(), before)
-	if left := r.temporaries(); len(left) > 0 {
-		r.t.Errorf("left behind: %v", left)
-	}
+	r.whole()
 }
 
 // engines are those by which a tree comes.
@@ -239,9 +237,7 @@ func TestReadOnlyCache(t *testing.T) {
 					t.Errorf("stdout %s, stderr %s", stdout, stderr)
 				}
 				equalFolders(t, r.outputs(), want)
-				if left := r.temporaries(); len(left) > 0 {
-					t.Errorf("left behind: %v", left)
-				}
+				r.whole()
 			}
 
 			// Nor is there a place for temporary files.
