@@ -19,6 +19,7 @@ type lockFile struct {
 	path string
 	mu   sync.Mutex
 	pins runtimes.Pins
+	sum  string // hash of pins, "" where nobody asked since they changed
 
 	// renewal is set for [Builder.Lock]: pins then begin empty, so that only
 	// what is asked for comes to be in them, and are not written here.
@@ -40,8 +41,13 @@ func (l *lockFile) current() runtimes.Pins {
 
 // digest tells one content of the file from another.
 func (l *lockFile) digest() string {
-	data, _ := formatPins(l.current()) // a hash of nothing only makes fewer memos hold
-	return hexSum(data)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sum == "" {
+		data, _ := formatPins(l.pins) // a hash of nothing only makes fewer memos hold
+		l.sum = hexSum(data)
+	}
+	return l.sum
 }
 
 func clonePins(p runtimes.Pins) runtimes.Pins {
@@ -56,6 +62,7 @@ func clonePins(p runtimes.Pins) runtimes.Pins {
 func (l *lockFile) change(f func(earlier, pins runtimes.Pins) (changed bool, err error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.sum = ""
 	if l.renewal != nil {
 		_, err := f(l.renewal.earlier, l.pins)
 		return err
