@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,8 +30,16 @@ type lockFile struct {
 
 func openLockFile(root string) (*lockFile, error) {
 	l := &lockFile{path: filepath.Join(root, LockName)}
-	pins, err := readPins(l.path)
-	l.pins = pins
+	data, err := os.ReadFile(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.pins = newPins()
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	l.sum = hexSum(data) // of what is written, this is pins' own, too
+	l.pins, err = parsePins(l.path, data)
 	return l, err
 }
 
