@@ -298,7 +298,7 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("%v, %v", answer, err)
 	}
 	<-stall.Gone // uv is
-	if left, err := os.ReadDir(m.Folder); err != nil || slices.ContainsFunc(left, func(e fs.DirEntry) bool { return e.Name() == "work" }) {
+	if left, err := os.ReadDir(m.Folder); err != nil || slices.ContainsFunc(left, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), workPrefix) }) {
 		t.Errorf("left are %v, %v", left, err)
 	}
 	m.index.Resume("lib")
@@ -309,7 +309,7 @@ func TestCancelled(t *testing.T) {
 func TestSeveralAtOnceAfterAKill(t *testing.T) {
 	m := newMachine(t, aWheel("lib", "1.0"), aWheel("app", "1.0"))
 	// As a killed one leaves it.
-	if err := os.MkdirAll(filepath.Join(m.work(), "requirements.in"), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Join(m.Folder, workPrefix+"1", "requirements.in"), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	var g sync.WaitGroup

@@ -55,19 +55,19 @@ func (r *Resolver) Resolve(ctx context.Context, q runtimes.Question, uv runtimes
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := r.lock(ctx)
+	work, unlock, err := r.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	program, err := r.uv(ctx, uv, q.Indexes)
+	program, err := r.uv(ctx, uv, q.Indexes, work)
 	if err != nil {
 		return nil, err
 	}
 	c := compilation{
 		question: q, requirements: requirements,
 		earlier: earlier, upgrade: upgrade,
-		resolver: r, logins: logins, program: program, folder: r.work(),
+		resolver: r, logins: logins, program: program, folder: work,
 	}
 	return c.resolve(ctx)
 }
@@ -105,37 +105,49 @@ func questionError(q runtimes.Question, hint string, err error) error {
 	return &runtimes.InputError{File: q.Name, Problem: "cannot be resolved", Hint: hint, Err: err}
 }
 
-// work is where a run has its files. It belongs to who holds the lock.
-func (r *Resolver) work() string { return filepath.Join(r.Folder, "work") }
+// workPrefix begins the names of folders where runs have their files.
+const workPrefix = "work-"
 
 // lockPoll is how often a lock that somebody else holds is tried again.
 const lockPoll = 50 * time.Millisecond
 
-// lock makes its caller the folder's only user, among all processes, and
-// clears what a killed one left there.
-func (r *Resolver) lock(ctx context.Context) (unlock func(), err error) {
+// lock makes its caller the folder's only user, among all processes, clears
+// what a killed one left there, and makes a folder for the run's files. Its
+// name is new each time: the uv of a killed process may still run and write to
+// the folder that it knows.
+func (r *Resolver) lock(ctx context.Context) (work string, unlock func(), err error) {
 	if err := os.MkdirAll(r.Folder, 0o777); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	lock := flock.New(filepath.Join(r.Folder, "lock"))
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return "", nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("locking %s: %w", lock.Path(), err)
+		return "", nil, fmt.Errorf("locking %s: %w", lock.Path(), err)
 	}
 	unlock = func() {
-		// What stays is cleared by the next one.
-		_ = os.RemoveAll(r.work())
+		r.clear()
 		_ = lock.Unlock()
 	}
-	err = os.RemoveAll(r.work())
-	if err == nil {
-		err = os.Mkdir(r.work(), 0o700)
-	}
+	r.clear()
+	work, err = os.MkdirTemp(r.Folder, workPrefix+"*")
 	if err != nil {
 		unlock()
-		return nil, err
+		return "", nil, err
 	}
-	return unlock, nil
+	return work, unlock, nil
+}
+
+// clear removes the files of all runs. What stays is cleared by the next one.
+func (r *Resolver) clear() {
+	files, err := os.ReadDir(r.Folder)
+	if err != nil {
+		return
+	}
+	for _, file := range files {
+		if strings.HasPrefix(file.Name(), workPrefix) {
+			_ = os.RemoveAll(filepath.Join(r.Folder, file.Name()))
+		}
+	}
 }

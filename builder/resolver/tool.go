@@ -76,8 +76,9 @@ func chooseWheel(tool runtimes.Tool, machine string) (runtimes.File, error) {
 	}
 }
 
-// uv returns the path of the pinned uv, unpacked and verified.
-func (r *Resolver) uv(ctx context.Context, tool runtimes.Tool, indexes []string) (string, error) {
+// uv returns the path of the pinned uv, which it unpacks in the folder work and
+// verifies.
+func (r *Resolver) uv(ctx context.Context, tool runtimes.Tool, indexes []string, work string) (string, error) {
 	file, err := chooseWheel(tool, thisMachine())
 	if err != nil {
 		return "", err
@@ -95,7 +96,7 @@ func (r *Resolver) uv(ctx context.Context, tool runtimes.Tool, indexes []string)
 		return "", fmt.Errorf("get uv %s: %w", tool.Version, err)
 	}
 	defer wheel.Close()
-	temp := filepath.Join(r.work(), "program")
+	temp := filepath.Join(work, "program")
 	sum, err := unpack(wheel, name, temp)
 	var defect *defectError
 	if errors.As(err, &defect) {

@@ -32,6 +32,7 @@ import (
 //	Ctrl-C, SIGTERM: at once, 130        TestInterruptDirect
 //	  ends the container's step          TestInterruptContainer (e2e)
 //	  while another process builds       TestTogetherInterrupted
+//	layerbuild lock, ended in each way   TestLockEnded (e2e)
 //	full disk: cache, output, TMPDIR     TestFullDisk (e2e), both engines
 //	  at any moment                      TestFullDiskAnywhere (e2e)
 //	no or read-only TMPDIR               fail_tmpdir.txtar, TestReadOnlyCache (e2e)

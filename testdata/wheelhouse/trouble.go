@@ -111,6 +111,10 @@ func (x *Index) guard(h http.Handler) http.Handler {
 // send answers with data, whole or in trouble.
 func (x *Index) send(w http.ResponseWriter, r *http.Request, kind, project string, data []byte) {
 	what := kind + "/" + project
+	if r.Method == http.MethodHead { // there is no middle of it
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		return
+	}
 	x.mu.Lock()
 	stall, cut := x.stalls[project], x.cuts[what] > 0
 	if cut {
