@@ -68,12 +68,12 @@ func TestToolIsUnpackedAndVerified(t *testing.T) {
 	r := &Resolver{Engine: &direct.Engine{Downloads: &downloads{}, Client: http.DefaultClient}, Folder: t.TempDir()}
 	get := func() string {
 		t.Helper()
-		unlock, err := r.lock(t.Context())
+		work, unlock, err := r.lock(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer unlock()
-		program, err := r.uv(t.Context(), tool, []string{index.SimpleURL()})
+		program, err := r.uv(t.Context(), tool, []string{index.SimpleURL()}, work)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,14 +110,14 @@ func TestWrongToolIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Resolver{Engine: &direct.Engine{Downloads: &downloads{}, Client: http.DefaultClient}, Folder: t.TempDir()}
-	unlock, err := r.lock(t.Context())
+	work, unlock, err := r.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
 	tool := runtimes.Tool{Version: "1.0", Files: []runtimes.File{{Name: file.Name, SHA256: file.SHA256}}}
 	var broken *runtimes.PackageError
-	if _, err := r.uv(t.Context(), tool, []string{index.SimpleURL()}); !errors.As(err, &broken) {
+	if _, err := r.uv(t.Context(), tool, []string{index.SimpleURL()}, work); !errors.As(err, &broken) {
 		t.Errorf("a wheel without the program: %v", err)
 	}
 
@@ -126,7 +126,7 @@ func TestWrongToolIsRefused(t *testing.T) {
 	index.AddFile("uv", changed) // the index still states the hash of before
 	r.Engine.Downloads = &downloads{}
 	var digest *runtimes.DigestError
-	if _, err := r.uv(t.Context(), tool, []string{index.SimpleURL()}); !errors.As(err, &digest) {
+	if _, err := r.uv(t.Context(), tool, []string{index.SimpleURL()}, work); !errors.As(err, &digest) {
 		t.Errorf("a changed wheel: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.Folder, "uv-*")); len(left) != 0 {
