@@ -20,13 +20,13 @@ var mayImport = map[string][]string{
 	// plugin's: plugins see the project alone. The command line brings it.
 	"runtimes/python/indexes": {"runtimes"},
 
-	"tempfile":         {},
-	"zipper":           {"tempfile"},
-	"cache":            {"cache/disk", "tempfile"},
+	"cache/tempfile":   {},
+	"zipper":           {"cache/tempfile"},
+	"cache":            {"cache/disk", "cache/tempfile"},
 	"cache/disk":       {},
 	"cache/cachetest":  {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
-	"builder/tree":     {"runtimes", "tempfile"},
+	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
 	"builder/buildkit": {"runtimes"},

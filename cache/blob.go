@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/layerbuild/layerbuild/cache/disk"
-	"github.com/layerbuild/layerbuild/tempfile"
+	"github.com/layerbuild/layerbuild/cache/tempfile"
 )
 
 // copyBuffer is what is read at a time where megabytes are copied or hashed.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"io"
 
-	"github.com/layerbuild/layerbuild/tempfile"
+	"github.com/layerbuild/layerbuild/cache/tempfile"
 )
 
 // spillSize is how much of one entry's compressed data is held in memory.

@@ -17,8 +17,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/layerbuild/layerbuild/cache/tempfile"
 	"github.com/layerbuild/layerbuild/runtimes"
-	"github.com/layerbuild/layerbuild/tempfile"
 )
 
 // Limits on what an engine may yield. Lambda takes 262,144,000 bytes; what
