@@ -43,11 +43,22 @@ func compareResolutions(prefix string, from, to map[string]runtimes.Resolution) 
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		of := compare(prefix+name, versionsOf(from[name]), versionsOf(to[name]))
 		if len(of) == 0 && !reflect.DeepEqual(from[name], to[name]) {
-			of = []LockChange{{In: prefix + name, From: "another input", To: "the same versions"}}
+			of = []LockChange{{In: prefix + name, From: "the same versions", To: whatDiffers(from[name], to[name])}}
 		}
 		changes = append(changes, of...)
 	}
 	return changes
+}
+
+// whatDiffers names what is new of a resolution whose versions are the same.
+func whatDiffers(from, to runtimes.Resolution) string {
+	switch {
+	case from.Input != to.Input:
+		return "for another input"
+	case !slices.Equal(from.Places, to.Places):
+		return "for " + strings.Join(to.Places, ", ")
+	}
+	return "with other hashes"
 }
 
 // versionsOf gives each package's version, or versions, where it differs by
@@ -78,8 +89,10 @@ func compare(in string, from, to map[string]string) (changes []LockChange) {
 
 // String is the change for people, without In.
 func (c LockChange) String() string {
-	name := cmp.Or(c.Name, c.In)
+	name := c.Name
 	switch {
+	case c.Name == "":
+		return c.From + ", " + c.To
 	case c.From == "":
 		return fmt.Sprintf("added %s %s", name, shortDigest(c.To))
 	case c.To == "":

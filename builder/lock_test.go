@@ -253,3 +253,63 @@ func TestLockWithoutContainers(t *testing.T) {
 		t.Errorf("it holds\n%s", l.text())
 	}
 }
+
+// TestLockDeleted: a build that resolved must not be remembered as one that
+// needed no layerbuild.lock, nor as one of an older layerbuild.lock.
+func TestLockDeleted(t *testing.T) {
+	l := newLocking(t, map[string]string{builder.ConfigName: oneLayer, openOf: "core\n"})
+	l.packages(builder.Options{})
+	locked := l.text()
+	if err := os.Remove(filepath.Join(l.dir, builder.LockName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.builder().Build(t.Context(), builder.Options{Locked: true}); err == nil || !strings.Contains(err.Error(), "not locked") {
+		t.Errorf("locked, without layerbuild.lock: %v", err)
+	}
+	if l.packages(builder.Options{}); l.text() != locked {
+		t.Errorf("built without --locked, layerbuild.lock holds\n%s", l.text())
+	}
+
+	l.write(openOf, "core==1.0\n")
+	l.packages(builder.Options{})
+	l.write(builder.LockName, locked)
+	if _, err := l.builder().Build(t.Context(), builder.Options{Locked: true}); err == nil || !strings.Contains(err.Error(), "has changed since it was resolved") {
+		t.Errorf("locked, with an older layerbuild.lock: %v", err)
+	}
+}
+
+// TestLockDamaged: a resolution that a merge left without a package is made
+// anew, with the versions that it still has.
+func TestLockDamaged(t *testing.T) {
+	l := newLocking(t, map[string]string{builder.ConfigName: oneLayer, openOf: "api\nlint\n"})
+	l.packages(builder.Options{})
+	whole := l.text()
+	l.write(builder.LockName, strings.Replace(whole, "lint==2.0", "lnt==2.0", 1))
+	const want = "layerbuild.lock does not say which lint is meant (svc/requirements.txt:2)"
+	if _, err := l.builder().Build(t.Context(), builder.Options{Locked: true}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := l.lock(builder.LockOptions{Check: true}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	l.mustLock(builder.LockOptions{}, openOf+": added lint 2.0", openOf+": dropped lnt 2.0")
+	if l.text() != whole {
+		t.Errorf("it holds\n%s", l.text())
+	}
+}
+
+// TestLockPlaces: a resolution is for the places that there are, and for those
+// of a whole configuration together.
+func TestLockPlaces(t *testing.T) {
+	two := strings.ReplaceAll(oneLayer, "python3.11", "[python3.11, python3.12]")
+	l := newLocking(t, map[string]string{builder.ConfigName: two, openOf: "core\n"})
+	l.mustLock(builder.LockOptions{}, "tools: added uv 0.13.9", openOf+": added core 2.0")
+	l.mustLock(builder.LockOptions{Check: true})
+	l.write(builder.ConfigName, oneLayer)
+	if _, err := l.lock(builder.LockOptions{Check: true}); err == nil || !strings.Contains(err.Error(), "no layer is for all of them any more") {
+		t.Errorf("got %v", err)
+	}
+	l.packages(builder.Options{Locked: true}) // what is more does no harm
+	l.mustLock(builder.LockOptions{}, openOf+": the same versions, for python3.11 x86_64")
+	l.mustLock(builder.LockOptions{Check: true})
+}

@@ -157,12 +157,19 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 			}
 			before := from[q.Name]
 			upgrade := l.renewal.upgrades(before)
-			if q.AnsweredBy(before) && len(upgrade) == 0 {
+			exact := l.renewal == nil || len(before.Places) == len(q.Places)
+			if q.AnsweredBy(before) && exact && len(upgrade) == 0 {
 				to[q.Name] = before
 				continue
 			}
+			if q.AnsweredBy(before) && !exact {
+				q.Why = fmt.Sprintf("is resolved for %s, and no layer is for all of them any more", strings.Join(before.Places, ", "))
+			}
 			if err := l.renewal.refuse(q.Name, q.Why); err != nil {
 				return false, err
+			}
+			if l.renewal == nil && before.Input == q.Digest() {
+				q.Places = withPlaces(q.Places, before.Places) // which other commands are for
 			}
 			r.note(TargetID{}, "resolving "+subject(q))
 			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, r.Builder); err != nil {
@@ -177,6 +184,17 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 		}
 		return changed, nil
 	})
+}
+
+// withPlaces adds those of a resolution to a question's.
+func withPlaces(places []runtimes.Place, more []string) []runtimes.Place {
+	all := slices.Clone(places)
+	for _, text := range more {
+		if p, ok := runtimes.ParsePlace(text); ok && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 func placeNames(places []runtimes.Place) []string {

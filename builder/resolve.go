@@ -127,14 +127,17 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	if t.layer.Plain {
 		return res, r.resolvePlain(res)
 	}
-	memoKey, err := memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include), r.lock.digest())
-	if err != nil {
-		return nil, err
+	memoName := func() (string, error) {
+		return memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include), r.lock.digest())
 	}
 	if memos {
-		if m, ok := recallMemo(ctx, r.Cache, memoKey, r.project); ok {
+		name, err := memoName()
+		if err != nil {
+			return nil, err
+		}
+		if m, ok := recallMemo(ctx, r.Cache, name, r.project); ok {
 			res.key, res.lockFile, res.packages, res.notes = m.Key, m.LockFile, m.Packages, m.Notes
-			res.memo = memoKey
+			res.memo = name
 			return res, nil
 		}
 	}
@@ -144,9 +147,13 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	}
 	if res.key != "" && !reads.failed {
 		m := memo{reads.reads, res.key, res.lockFile, res.packages, res.notes}
-		if data, err := json.Marshal(m); err == nil {
+		data, err := json.Marshal(m)
+		// The name is that of layerbuild.lock as it is now, with what was resolved:
+		// whoever has it not must be told.
+		name, nameErr := memoName()
+		if err == nil && nameErr == nil {
 			// A memo that cannot be kept costs the next run a parse.
-			_ = r.Cache.PutValue(ctx, memoKind, memoKey, data)
+			_ = r.Cache.PutValue(ctx, memoKind, name, data)
 		}
 	}
 	return res, nil

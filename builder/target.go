@@ -41,7 +41,8 @@ func expand(config *Config, output string, indexes []string) []target {
 					Bytecode:       layer.Bytecode,
 					Project:        layer.Project,
 					BuildRequires:  layer.BuildRequires,
-					Places:         placesOf(config, layer.Path, runtime.Family),
+					Places:         placesOf(config, runtime.Family, func(l Layer) bool { return l.Path == layer.Path }),
+					BuildPlaces:    placesOf(config, runtime.Family, func(Layer) bool { return true }),
 					Indexes:        indexes,
 				})
 			}
@@ -57,15 +58,15 @@ func expand(config *Config, output string, indexes []string) []target {
 	return targets
 }
 
-// placesOf are those for which a folder is built, by whatever layer: what is
-// resolved for the folder holds for all of them.
-func placesOf(config *Config, path, family string) []runtimes.Place {
+// placesOf are those for which some layers of a language are built: what is
+// resolved for them holds for all.
+func placesOf(config *Config, family string, counts func(Layer) bool) []runtimes.Place {
 	var all []runtimes.Place
 	for _, layer := range config.Layers {
 		for _, info := range layer.Runtimes {
 			for _, arch := range layer.Architectures {
 				p := runtimes.Place{Runtime: info, Arch: arch}
-				if layer.Path == path && info.Family == family && !slices.Contains(all, p) {
+				if counts(layer) && info.Family == family && !slices.Contains(all, p) {
 					all = append(all, p)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Place is where packages are to run: a runtime on an architecture.
@@ -30,6 +31,7 @@ type Question struct {
 	Indexes      []string // where to ask, as in [Recipe]
 	Tool         Need     // the tool that answers
 	Why          string   // what is open, or why the answer in layerbuild.lock does not hold
+	Damaged      bool     // the answer in layerbuild.lock lacks something that it must hold
 }
 
 // Digest is a SHA-256, in hex, of all that is asked: an answer to something
@@ -53,7 +55,14 @@ func (q Question) Digest() string {
 // AnsweredBy tells whether r answers q: it came of the same input, and holds at
 // all of q's places.
 func (q Question) AnsweredBy(r Resolution) bool {
-	return r.Input == q.Digest() && len(q.Elsewhere(r)) == 0
+	return !q.Damaged && r.Input == q.Digest() && len(q.Elsewhere(r)) == 0
+}
+
+// ParsePlace reads what [Place.String] writes.
+func ParsePlace(text string) (Place, bool) {
+	name, arch, _ := strings.Cut(text, " ")
+	info, ok := Lookup(name)
+	return Place{Runtime: info, Arch: Arch(arch)}, ok && slices.Contains(Arches(), Arch(arch))
 }
 
 // Elsewhere lists q's places for which r was not made.

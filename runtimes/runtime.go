@@ -66,6 +66,10 @@ type Target struct {
 	// layer, sorted: what is resolved must hold at each.
 	Places []Place
 
+	// BuildPlaces are those of all projects of the language: what the build of
+	// a package needs is resolved once for all of them.
+	BuildPlaces []Place
+
 	// Indexes are the package indexes that the user configured outside the
 	// lock file (a mirror), in order of preference. They win over those that
 	// the lock file names. Empty: none was configured.

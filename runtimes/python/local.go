@@ -155,7 +155,7 @@ func requireBuilds(t runtimes.Target, packages []runtimes.Package, locked []lock
 			continue
 		}
 		q := runtimes.Question{
-			Ecosystem: "pypi", Build: true, Places: t.Places, Indexes: indexes, Tool: uvNeed(),
+			Ecosystem: "pypi", Build: true, Places: t.BuildPlaces, Indexes: indexes, Tool: uvNeed(),
 			Requirements: append([]string{}, buildRequiresOf(t, p.Name)...),
 		}
 		if project := projects[p.Name]; project != nil {

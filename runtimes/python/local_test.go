@@ -132,7 +132,7 @@ func TestBuildsAsked(t *testing.T) {
 	lib := func(toml string) { project["lib/pyproject.toml"] = &fstest.MapFile{Data: []byte(toml), Mode: 0o644} }
 	lib("[project]\nname = 'lib'\n[build-system]\nrequires = ['hatchling']\n")
 	target := target(t, "python3.12", runtimes.X86_64)
-	target.Places = []runtimes.Place{{Runtime: target.Runtime, Arch: target.Arch}}
+	target.BuildPlaces = []runtimes.Place{{Runtime: target.Runtime, Arch: target.Arch}}
 	recipeWithBuilds(t, project, &target)
 
 	for _, tt := range []struct {
@@ -146,7 +146,7 @@ func TestBuildsAsked(t *testing.T) {
 		}, ""},
 		{"the user's addition", func(t *runtimes.Target) { t.BuildRequires = map[string][]string{"lib": {"cython"}} }, "what building it needs has changed since it was resolved"},
 		{"another place", func(t *runtimes.Target) {
-			t.Places = append(slices.Clone(t.Places), runtimes.Place{Runtime: t.Runtime, Arch: runtimes.ARM64})
+			t.BuildPlaces = append(slices.Clone(t.BuildPlaces), runtimes.Place{Runtime: t.Runtime, Arch: runtimes.ARM64})
 		}, "what building it needs is resolved for python3.12 x86_64, and not for python3.12 arm64"},
 		{"another backend", func(*runtimes.Target) { lib("[project]\nname = 'lib'\n[build-system]\nrequires = ['flit']\n") }, "what building it needs has changed since it was resolved"},
 		{"no backend", func(*runtimes.Target) {

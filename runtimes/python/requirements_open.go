@@ -32,15 +32,14 @@ func (r *requirementsFile) required(t runtimes.Target, indexes []string) ([]lock
 	case !q.AnsweredBy(resolution):
 		q.Why = r.moved(q, resolution, lines)
 	}
+	if q.Why == "" {
+		if set, open, err = r.locked(t, lines); err == nil && len(open) > 0 {
+			q.Damaged = true
+			q.Why = fmt.Sprintf("%s does not say which %s is meant (%s)", lockName, open[0].line.name, open[0].line.place())
+		}
+	}
 	if q.Why != "" {
 		return nil, &runtimes.Unresolved{Questions: []runtimes.Question{q}}
-	}
-	set, open, err = r.locked(t, lines)
-	if err == nil && len(open) > 0 {
-		return nil, &runtimes.InputError{
-			File: lockName, Problem: fmt.Sprintf("does not say which %s is meant (%s)", open[0].line.name, open[0].line.place()),
-			Hint: "restore it from version control, or run: layerbuild lock --upgrade " + open[0].line.name,
-		}
 	}
 	return set, err
 }
