@@ -64,6 +64,19 @@ func TestPackageMismatch(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.file, got, tt.want)
 		}
 	}
+
+	// What build.py says of a source.
+	source := []runtimes.Package{{Name: "demo", File: runtimes.File{Name: "demo-1.tar.gz", SHA256: as, URL: "https://files.example/demo-1.tar.gz"}}}
+	lines := []string{"fetching demo-1.tar.gz from files.example", "error: demo-1.tar.gz does not match its locked SHA-256 " + as + ": got " + ones}
+	want := &runtimes.DigestError{What: "demo-1.tar.gz", Want: as, Got: ones, From: source[0].File.URL}
+	if got := packageMismatch(lines, source); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	lines = []string{"error: demo-1.tar.gz cannot be fetched: <urlopen error [Errno 111] Connection refused> for url https://me:secret@i.example/simple/"}
+	var network *runtimes.NetworkError
+	if err := lostFile(lines, runtimes.Recipe{}, errors.New("exit code: 1")); !errors.As(err, &network) || network.URL != "demo-1.tar.gz from https://***@i.example/simple/" {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestSolveError maps texts that a daemon gave.

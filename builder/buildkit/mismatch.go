@@ -19,12 +19,18 @@ var (
 	pipHashTitle = "DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE"
 )
 
+// ourMismatch is how the drivers of steps say it themselves.
+var ourMismatch = regexp.MustCompile(`error: (\S+) does not match its locked SHA-256 ([0-9a-f]{64}): got ([0-9a-f]{64})`)
+
 // packageMismatch finds in the last lines of a failed step that uv or pip
 // refused a file because of its digest. It returns nil where they did not.
 func packageMismatch(lines []string, packages []runtimes.Package) error {
 	what, want, got := uvRefusal(lines)
 	if what == "" {
 		what, want, got = pipRefusal(lines)
+	}
+	if m := ourMismatch.FindStringSubmatch(strings.Join(lines, "\n")); what == "" && m != nil {
+		what, want, got = m[1], m[2], m[3]
 	}
 	if what == "" {
 		return nil

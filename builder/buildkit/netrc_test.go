@@ -117,6 +117,10 @@ func TestNetworkCause(t *testing.T) {
 		{"a proxy", "  cause: tunnel error: proxy authorization required", "the proxy wants a user and a password (407 Proxy Authentication Required), and none is known for it"},
 		{"pip, refused", "ERROR: No matching distribution found for uv==0.13.9\nCould not fetch URL https://b.example/simple/uv/: 401 Client Error: Unauthorized for url: https://b.example/simple/uv/ - skipping",
 			"b.example wants a user and a password (401 Unauthorized), and none is known for it"},
+		{"a source, refused", "demo-1.tar.gz: 401 Unauthorized for url https://a.example/simple/\nerror: demo-1.tar.gz cannot be fetched: 401 Unauthorized for url https://a.example/simple/",
+			"a.example refuses the user or password (401 Unauthorized) that pip.conf has for it"},
+		{"a source, untrusted", "demo-1.tar.gz: <urlopen error [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)> for url https://b.example/simple/",
+			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
 		{"pip, untrusted", "Could not fetch URL https://b.example/simple/uv/: There was a problem confirming the ssl certificate: [SSL: CERTIFICATE_VERIFY_FAILED] - skipping",
 			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
 	} {

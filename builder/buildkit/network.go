@@ -56,16 +56,20 @@ func networkCause(lines []string, logins []runtimes.Login) error {
 }
 
 // How uv names the package whose file did not come, and how it says that the
-// connection is to blame.
+// connection is to blame; and how the drivers of steps say both.
 var (
-	lineFile = regexp.MustCompile("Failed to download `([^`=]+)==([^`]+)`")
-	lineLost = regexp.MustCompile(`error reading a body|error sending request|connection error|timed out`)
+	lineFile  = regexp.MustCompile("Failed to download `([^`=]+)==([^`]+)`")
+	lineLost  = regexp.MustCompile(`error reading a body|error sending request|connection error|timed out`)
+	lineFetch = regexp.MustCompile(`error: (\S+) cannot be fetched: .* for url (\S+)`)
 )
 
 // lostFile adds to a step's error which file did not come and from where, which
 // uv does not say, if its last lines tell that the connection was lost.
 func lostFile(lines []string, r runtimes.Recipe, err error) error {
 	text := strings.Join(lines, "\n")
+	if m := lineFetch.FindStringSubmatch(text); m != nil {
+		return &runtimes.NetworkError{URL: m[1] + " from " + redact(m[2]), Err: err}
+	}
 	m := lineFile.FindStringSubmatch(text)
 	if m == nil || !lineLost.MatchString(text) {
 		return err

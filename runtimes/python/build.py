@@ -29,6 +29,7 @@ alone (and what pip brings).
 import base64
 import hashlib
 import html.parser
+import http.client
 import importlib
 import json
 import netrc
@@ -104,31 +105,36 @@ def download(source, whereabouts, to):
     """Fetch an archive from the first place that has it."""
     client = urllib.request.build_opener(Logins())
     tried = []
-    for find in places(source, whereabouts, client):
+    for address, find in places(source, whereabouts, client):
         try:
             url = find()
             if not url:
                 continue
+            address = url
             print("fetching %s from %s" % (source["file"], urllib.parse.urlsplit(url).hostname), flush=True)
             with client.open(url, timeout=120) as answer, open(to, "wb") as f:
                 shutil.copyfileobj(answer, f)
             return
         except (OSError, ValueError) as e:  # those of urllib are OSErrors
-            tried.append(str(e))
-            print("%s: %s" % (source["file"], e), flush=True)
+            # Worded as uv and pip do: layerbuild reads it.
+            why = str(e)
+            if isinstance(e, urllib.error.HTTPError):
+                why = "%d %s" % (e.code, http.client.responses.get(e.code, e.reason))
+            tried.append("%s for url %s" % (why, address))
+            print("%s: %s" % (source["file"], tried[-1]), flush=True)
     fail("%s cannot be fetched: %s" % (source["file"], "; ".join(tried) or "no index has it"))
 
 
 def places(source, whereabouts, client):
-    """Yield functions that say where the archive may be: the lock's own address,
-    and what the indexes say. Where the user has a mirror, that is asked first."""
+    """Yield addresses, with functions that say where the archive is: the lock's
+    own, and what the indexes say. Where the user has a mirror, that is asked first."""
     url = whereabouts["urls"].get(source["name"])
-    by_index = [lambda index=index: find_in_index(source, index, client) for index in whereabouts["indexes"] if index]
+    by_index = [(index, lambda index=index: find_in_index(source, index, client)) for index in whereabouts["indexes"] if index]
     if url and not whereabouts["mirrored"]:
-        yield lambda: url
+        yield url, lambda: url
     yield from by_index
     if url and whereabouts["mirrored"]:
-        yield lambda: url
+        yield url, lambda: url
 
 
 def find_in_index(source, index, client):

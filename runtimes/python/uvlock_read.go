@@ -68,6 +68,9 @@ func readUVLock(project fs.FS, file string, t runtimes.Target) (lockedSet, error
 		}
 	}
 	for _, p := range packages {
+		if err := g.checkMember(project, p, roots.project); err != nil {
+			return lockedSet{}, err
+		}
 		if p.Source.Virtual != "" {
 			continue // it has dependencies, and nothing to install
 		}
@@ -86,6 +89,22 @@ func readUVLock(project fs.FS, file string, t runtimes.Target) (lockedSet, error
 		}
 	}
 	return set, nil
+}
+
+// checkMember refuses a lock that a member of the set has outgrown, as the
+// layer's own project may have. Its extras are not looked at: which of them
+// are installed, others decide.
+func (g *uvGraph) checkMember(project fs.FS, p, root *uvPackage) error {
+	dir, ok := p.Source.tree()
+	if !ok || p == root {
+		return nil
+	}
+	at, ok := inProject(path.Dir(g.file), dir)
+	if !ok {
+		return nil // which is refused where it is read
+	}
+	_, err := checkFresh(project, g.file, p, at, g.env, nil, nil)
+	return err
 }
 
 // checkTarget refuses a target that was not thought of when the project was

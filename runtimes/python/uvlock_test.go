@@ -187,6 +187,7 @@ func TestUVLockErrors(t *testing.T) {
 		{"requirement changed", edit(t, app, "pyproject.toml", `"boto3>=1.40",`, `"boto3>=1.41",`), in("."), "uv.lock: does not fit pyproject.toml: boto3>=1.41 was changed from boto3>=1.40", ""},
 		{"requirement added in a group", edit(t, app, "pyproject.toml", `"flask"]`, `"flask", "rich"]`), asking(nil, []string{"web"}), "uv.lock: does not fit pyproject.toml: rich in group web was added", ""},
 		{"pyproject.toml broken", edit(t, app, "pyproject.toml", "[project]", "[project"), in("."), "pyproject.toml:1: cannot be read as TOML", ""},
+		{"a member has moved", edit(t, workspace, "libs/common/pyproject.toml", `"orjson"`, `"orjson", "toolz"`), in("services/api"), "uv.lock: does not fit libs/common/pyproject.toml: toolz was added", "uv lock"},
 		{"Git dependency", workspace, in("services/worker"), "forked comes from git https://git.example/forked?rev=v1#", "exclude"},
 		{"workspace root", workspace, in("."), "uv.lock: locks a workspace whose root is no project of its own", "libs/common, services/api, services/worker"},
 		{"not a member", workspace, in("services/new"), "no lock file in services/new, and uv.lock does not lock a project there", ""},
