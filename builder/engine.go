@@ -43,7 +43,7 @@ func (r *run) chooseEngine(recipe *runtimes.Recipe) (name, why string, err error
 		return engineDirect, err.Error(), nil
 	}
 	if r.opts.Locked && len(recipe.Needs) > 0 {
-		return engineDirect, LockName + " lacks what a container needs, and --locked forbids to add it", nil
+		return engineDirect, LockName + " lacks what a container needs, and --locked forbids to add it (layerbuild lock does)", nil
 	}
 	return engineBuildKit, "BuildKit answers at " + place, nil
 }

@@ -32,6 +32,7 @@ type renewal struct {
 	earlier runtimes.Pins
 	opts    LockOptions
 	wrong   []string // what a check found
+	said    []string // notes, each said once
 }
 
 // errNotCurrent stops a target whose pins a check found wanting.
@@ -223,6 +224,9 @@ func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
 	if recipe.Runs() {
 		return needed(r.pinReached(ctx, recipe.Needs), whatRuns(recipe))
 	}
+	if r.opts.Engine == engineDirect {
+		return nil
+	}
 	for _, need := range recipe.Needs {
 		_, hasTool := r.lock.renewal.earlier.Tools[need.Tool]
 		if r.lock.renewal.earlier.Images[need.Image] != "" || hasTool {
@@ -232,11 +236,24 @@ func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
 			return r.keepHeld(ctx, recipe.Needs)
 		}
 		if _, err := r.reach(); err != nil {
-			r.note(TargetID{}, err.Error()+": "+LockName+" gets no digests of images, which only containers need")
-			return r.keepHeld(ctx, recipe.Needs)
+			return r.withoutImages(ctx, recipe.Needs, err)
 		}
 	}
-	return r.pinReached(ctx, recipe.Needs)
+	err = r.pinReached(ctx, recipe.Needs)
+	var digest *runtimes.DigestError
+	if err != nil && ctx.Err() == nil && !errors.As(err, &digest) && !errors.Is(err, errNotCurrent) {
+		return r.withoutImages(ctx, recipe.Needs, err)
+	}
+	return err
+}
+
+// withoutImages goes on without what only containers need.
+func (r *run) withoutImages(ctx context.Context, needs []runtimes.Need, why error) error {
+	if text := why.Error(); !slices.Contains(r.lock.renewal.said, text) {
+		r.lock.renewal.said = append(r.lock.renewal.said, text)
+		r.note(TargetID{}, text+"; "+LockName+" goes without it, which only containers need")
+	}
+	return r.keepHeld(ctx, needs)
 }
 
 // keepHeld keeps of needs what layerbuild.lock held before.
