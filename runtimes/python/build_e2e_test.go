@@ -141,7 +141,7 @@ func TestFetchSource(t *testing.T) {
 		{"an index that lacks it", []string{index.URL + "/none", index.URL + "/html"}, "", false, true, ""},
 		{"a mirror before the lock's address", []string{index.URL + "/json"}, "http://127.0.0.1:1/x", true, true, ""},
 		{"the lock's address is gone", []string{index.URL + "/json"}, "http://127.0.0.1:1/x", false, true, ""},
-		{"no login", []string{index.URL + "/json"}, "", false, false, "source-1.0.tar.gz cannot be fetched: HTTP Error 401"},
+		{"no login", []string{index.URL + "/json"}, "", false, false, "source-1.0.tar.gz cannot be fetched: 401 Unauthorized"},
 		{"nowhere", []string{index.URL + "/none"}, "", false, true, "source-1.0.tar.gz cannot be fetched: no index has it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
