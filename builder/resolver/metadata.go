@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,6 +58,9 @@ func (s *sdist) readMetadata(name string) (metadata, error) {
 	}
 	return m, m.addRequiresTxt(string(requires))
 }
+
+// extraName matches a normalised name (PEP 685).
+var extraName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // headers are those of PKG-INFO, by their names in lower case.
 type headers map[string][]string
@@ -195,7 +199,9 @@ func (m *metadata) add(requires []string, extra, marker string) error {
 		}
 	}
 	if extra != "" {
-		extra = pep.NormaliseName(extra)
+		if extra = pep.NormaliseName(extra); !extraName.MatchString(extra) {
+			return &defectError{fmt.Errorf("%s is no name of an extra", quoted(extra))}
+		}
 		of, err := pep.ParseMarker(`extra == "` + extra + `"`)
 		if err != nil {
 			return &defectError{err}
