@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -57,6 +59,11 @@ func (s *sdist) readMetadata(name string) (metadata, error) {
 		return m, err // without one, nothing is asked for
 	}
 	return m, m.addRequiresTxt(string(requires))
+}
+
+// isText tells whether s can stand in a file that uv reads.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r != '\t' && unicode.IsControl(r) })
 }
 
 // extraName matches a normalised name (PEP 685).
@@ -209,6 +216,11 @@ func (m *metadata) add(requires []string, extra, marker string) error {
 		condition = condition.And(of)
 		if !slices.Contains(m.extras, extra) {
 			m.extras = append(m.extras, extra)
+		}
+	}
+	for _, text := range append([]string{marker}, requires...) {
+		if !isText(text) {
+			return &defectError{fmt.Errorf("%s is no text", quoted(text))}
 		}
 	}
 	for _, text := range requires {
