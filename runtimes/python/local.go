@@ -187,6 +187,17 @@ func requireBuilds(t runtimes.Target, packages []runtimes.Package, locked []lock
 	return nil
 }
 
+// unbuiltNotes says which entries of buildRequires do nothing.
+func unbuiltNotes(t runtimes.Target, packages []runtimes.Package) []string {
+	var notes []string
+	for _, name := range sortedKeys(t.BuildRequires) {
+		if !slices.ContainsFunc(packages, func(p runtimes.Package) bool { return p.Build != nil && p.Name == pep.NormaliseName(name) }) {
+			notes = append(notes, fmt.Sprintf("buildRequires names %s, which is not built from source here", name))
+		}
+	}
+	return notes
+}
+
 // buildRequiresOf is what the configuration adds to a package's build.
 func buildRequiresOf(t runtimes.Target, name string) []string {
 	list, _ := byNormalName(t.BuildRequires, name)
