@@ -60,6 +60,7 @@ type localProject struct {
 	tree     *sourceTree
 	requires []string // what its build needs
 	static   *pyproject
+	text     []byte // of its pyproject.toml, for the numbers of lines
 }
 
 // readLocalProject reads the project in a folder. The name and version that a
@@ -78,6 +79,7 @@ func readLocalProject(project fs.FS, folder, name, version string) (*localProjec
 		if data, err = readFile(project, path.Join(folder, "pyproject.toml")); err != nil {
 			return nil, err
 		}
+		p.text = data
 		p.name = cmp.Or(name, pep.NormaliseName(p.static.Project.Name))
 		if v, err := pep.ParseVersion(p.static.Project.Version); err == nil {
 			p.version = v.String()

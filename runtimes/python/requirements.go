@@ -44,7 +44,12 @@ type requirementLine struct {
 	refused string
 }
 
-func (line requirementLine) place() string { return fmt.Sprintf("%s:%d", line.file, line.line) }
+func (line requirementLine) place() string {
+	if line.line == 0 { // of a pyproject.toml, where it was not found
+		return line.file
+	}
+	return fmt.Sprintf("%s:%d", line.file, line.line)
+}
 
 // requirementOptions are the options that stand on lines of their own. All of
 // them hold for the whole set, wherever they stand, as pip has it.
