@@ -114,6 +114,9 @@ func (r *requirementsReader) include(in inclusion, stack []logicalLine) error {
 	if err != nil {
 		return err
 	}
+	if line := conflictMarker([]byte(text)); line > 0 {
+		return &runtimes.InputError{File: in.file, Line: line, Problem: "holds merge conflict markers", Hint: "resolve the merge; a file that a tool wrote is best written by it anew"}
+	}
 	for l := range logicalLines(in.file, text) {
 		if r.lines++; r.lines > maxRequirementsLines {
 			return l.errorf("", "more than %d lines", maxRequirementsLines)
