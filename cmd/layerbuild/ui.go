@@ -109,7 +109,7 @@ func hint(err error) string {
 	case errors.As(err, &size):
 		return "leave packages out with exclude or excludeFiles, or split the layer"
 	case errors.As(err, &link):
-		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
+		return "leave it out with excludeFiles; an included one, by including what it leads to"
 	case errors.As(err, &install) && missingModule(install) != "":
 		name, _, _ := strings.Cut(strings.TrimPrefix(install.Step, "build "), " ")
 		return fmt.Sprintf("what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {%s: [%s]}", name, missingModule(install))
