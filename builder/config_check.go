@@ -181,7 +181,7 @@ func Nearest(word string, known []string) string {
 	word = strings.ToLower(word)
 	best, bound := "", (len([]rune(word))+1)/3+1
 	for _, k := range known {
-		if distance := levenshtein.Distance(word, strings.ToLower(k), nil); distance < bound && word != "" {
+		if distance := mistakes(word, strings.ToLower(k)); distance < bound && word != "" {
 			best, bound = k, distance
 		}
 	}
@@ -195,6 +195,17 @@ func Nearest(word string, known []string) string {
 		}
 	}
 	return ""
+}
+
+// mistakes counts how often one mistyped to write a word for another: two
+// letters in the wrong order are one mistake.
+func mistakes(word, meant string) int {
+	for i := 0; i+1 < len(word) && len(word) == len(meant); i++ {
+		if word[:i]+word[i+1:i+2]+word[i:i+1]+word[i+2:] == meant && word != meant {
+			return 1
+		}
+	}
+	return levenshtein.Distance(word, meant, nil)
 }
 
 // checkName reports a layer's name that Lambda would refuse.

@@ -272,6 +272,7 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"arch": "architectures", "runtimes": "runtime", "LOCKFILE": "lockfile",
 		"desciption": "description", "excludeFile": "excludeFiles", "x": "", "": "", "foo": "",
+		"ptah": "path", "lpain": "plain", "htap": "",
 	} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)

@@ -25,6 +25,9 @@ func TestOpenRequirements(t *testing.T) {
 	if !errors.As(err, &input) || !strings.Contains(err.Error(), "core, which api requires") {
 		t.Fatalf("got %v, want an input error that names core", err)
 	}
+	if !strings.HasPrefix(input.Hint, "add core to svc/requirements.txt, or lock the whole set") {
+		t.Errorf("the hint is %s", input.Hint)
+	}
 	if left, _ := os.ReadDir(filepath.Join(p.dir, ".layerbuild/dist")); len(left) > 0 {
 		t.Errorf("a failed build left %v", left)
 	}

@@ -33,6 +33,13 @@ func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, err
 	leave := func(name, _ string, _ fs.DirEntry) bool { return slices.Contains(own, name) }
 	for _, include := range layer.Include {
 		source := filepath.Join(config.Root, filepath.FromSlash(include.From))
+		if _, err := os.Lstat(source); errors.Is(err, fs.ErrNotExist) {
+			return nil, &runtimes.InputError{
+				File: config.File, Line: layer.Line,
+				Problem: fmt.Sprintf("layer %s: include %s: there is no such file or folder", layer.Name, include.From),
+				Hint:    "include takes paths from the folder of " + filepath.Base(config.File),
+			}
+		}
 		if err := addInclude(t, source, include.To, leave); err != nil {
 			return nil, &runtimes.InputError{
 				File: config.File, Line: layer.Line,

@@ -158,7 +158,7 @@ func (r *run) finishLock(n *renewal) (*LockResult, error) {
 	}
 	if n.opts.Check {
 		for _, c := range result.Changes {
-			n.wrong = append(n.wrong, c.String())
+			n.wrong = append(n.wrong, c.In+": "+c.String())
 		}
 		if len(n.wrong) > 0 {
 			return nil, &runtimes.InputError{

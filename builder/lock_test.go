@@ -218,7 +218,7 @@ func TestLockDrops(t *testing.T) {
 	if got := l.packages(builder.Options{Locked: true}); got != "core-1.0" {
 		t.Errorf("built %s", got)
 	}
-	if _, err := l.lock(builder.LockOptions{Check: true}); err == nil || !strings.Contains(err.Error(), "dropped core 2.0") {
+	if _, err := l.lock(builder.LockOptions{Check: true}); err == nil || !strings.Contains(err.Error(), "\n  "+openOf+": dropped core 2.0") {
 		t.Errorf("got %v", err)
 	}
 	l.mustLock(builder.LockOptions{}, openOf+": dropped core 2.0")

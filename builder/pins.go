@@ -91,6 +91,14 @@ func parsePins(file string, data []byte) (runtimes.Pins, error) {
 			Hint: "take either side (git checkout --ours " + LockName + "), then run: layerbuild lock",
 		}
 	}
+	// First, since a newer file may well have other fields.
+	var head struct{ Version int }
+	if yaml.Unmarshal(data, &head) == nil && head.Version > lockVersion {
+		return pins, &runtimes.InputError{
+			File: asGiven(".", file), Problem: fmt.Sprintf("version %d: this layerbuild knows version %d only", head.Version, lockVersion),
+			Hint: "a newer layerbuild wrote it: upgrade layerbuild",
+		}
+	}
 	var doc lockDocument
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)

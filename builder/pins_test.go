@@ -80,6 +80,15 @@ func TestPinsRefused(t *testing.T) {
 	}
 }
 
+// TestPinsOfNewer: a newer lock file is no broken one, which one would delete.
+func TestPinsOfNewer(t *testing.T) {
+	_, err := parsePins(LockName, []byte("version: 2\nother: {}\n"))
+	var input *runtimes.InputError
+	if !errors.As(err, &input) || input.Hint != "a newer layerbuild wrote it: upgrade layerbuild" {
+		t.Errorf("got %+v", err)
+	}
+}
+
 func FuzzPins(f *testing.F) {
 	f.Add([]byte(wholeLock))
 	f.Add([]byte("version: 1\nimages: {a: b}\n"))

@@ -68,7 +68,7 @@ func (r *run) resolvePlain(res *resolved) (err error) {
 func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
 	r.report(Event{Target: res.id, Kind: Started, Text: engineNone})
 	if err := check.Tree(res.include, UnzippedLimit); err != nil {
-		return nil, fmt.Errorf("%s: %w", res.id, err)
+		return nil, err
 	}
 	got, err := r.store(ctx, res, key, res.include)
 	if err != nil {

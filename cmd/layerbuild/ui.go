@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -80,6 +81,7 @@ func hint(err error) string {
 		authority   x509.UnknownAuthorityError
 		invalid     x509.CertificateInvalidError
 		login       *runtimes.LoginError
+		install     *runtimes.InstallError
 	)
 	switch {
 	case errors.As(err, &input) && input.Hint != "":
@@ -107,11 +109,27 @@ func hint(err error) string {
 	case errors.As(err, &size):
 		return "leave packages out with exclude or excludeFiles, or split the layer"
 	case errors.As(err, &link):
-		return "leave it out: a package's with excludeFiles, an included one by including what it leads to"
+		return "leave it out with excludeFiles; an included one, by including what it leads to"
+	case errors.As(err, &install) && missingModule(install) != "":
+		name, _, _ := strings.Cut(strings.TrimPrefix(install.Step, "build "), " ")
+		return fmt.Sprintf("what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {%s: [%s]}", name, missingModule(install))
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
 		return "let this user write there, or name another folder: --output moves the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
+	}
+	return ""
+}
+
+var noModule = regexp.MustCompile(`(?:ModuleNotFoundError|ImportError): No module named '?(\w+)`)
+
+// missingModule is the Python module for want of which a build failed, or "".
+func missingModule(install *runtimes.InstallError) string {
+	if !strings.HasPrefix(install.Step, "build ") {
+		return ""
+	}
+	if m := noModule.FindStringSubmatch(strings.Join(install.Lines, "\n")); m != nil {
+		return m[1]
 	}
 	return ""
 }

@@ -26,7 +26,7 @@ func checkClosed(r runtimes.Recipe, dists []*dist, t runtimes.Tree) error {
 	for _, d := range dists {
 		installed[d.name] = true
 	}
-	var open []string
+	var open, names []string
 	for _, d := range dists {
 		metadata, err := t[path.Join(d.site, d.info, "METADATA")].ReadAll(maxInfoFile)
 		if err != nil {
@@ -39,6 +39,7 @@ func checkClosed(r runtimes.Recipe, dists []*dist, t runtimes.Tree) error {
 			}
 			if !installed[q.Name] && !excluded(r.Target, q.Name) {
 				open = append(open, fmt.Sprintf("\n  %s, which %s requires", q.Name, d.name))
+				names = append(names, q.Name)
 			}
 		}
 	}
@@ -46,10 +47,11 @@ func checkClosed(r runtimes.Recipe, dists []*dist, t runtimes.Tree) error {
 		return nil
 	}
 	slices.Sort(open)
+	slices.Sort(names)
 	return &runtimes.InputError{
 		File:    r.LockFile,
 		Problem: "leaves packages open:" + strings.Join(slices.Compact(open), ""),
-		Hint:    "lock the whole set: uv pip compile --generate-hashes requirements.in -o requirements.txt; or name what the function gets from elsewhere under exclude",
+		Hint:    "add " + strings.Join(slices.Compact(names), ", ") + " to " + r.LockFile + ", or lock the whole set: uv pip compile --generate-hashes requirements.in -o requirements.txt; or name what the function gets from elsewhere under exclude",
 	}
 }
 

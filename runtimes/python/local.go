@@ -60,6 +60,7 @@ type localProject struct {
 	tree     *sourceTree
 	requires []string // what its build needs
 	static   *pyproject
+	text     []byte // of its pyproject.toml, for the numbers of lines
 }
 
 // readLocalProject reads the project in a folder. The name and version that a
@@ -78,6 +79,7 @@ func readLocalProject(project fs.FS, folder, name, version string) (*localProjec
 		if data, err = readFile(project, path.Join(folder, "pyproject.toml")); err != nil {
 			return nil, err
 		}
+		p.text = data
 		p.name = cmp.Or(name, pep.NormaliseName(p.static.Project.Name))
 		if v, err := pep.ParseVersion(p.static.Project.Version); err == nil {
 			p.version = v.String()
@@ -185,6 +187,17 @@ func requireBuilds(t runtimes.Target, packages []runtimes.Package, locked []lock
 		return &runtimes.Unresolved{Questions: open}
 	}
 	return nil
+}
+
+// unbuiltNotes says which entries of buildRequires do nothing.
+func unbuiltNotes(t runtimes.Target, packages []runtimes.Package) []string {
+	var notes []string
+	for _, name := range sortedKeys(t.BuildRequires) {
+		if !slices.ContainsFunc(packages, func(p runtimes.Package) bool { return p.Build != nil && p.Name == pep.NormaliseName(name) }) {
+			notes = append(notes, fmt.Sprintf("buildRequires names %s, which is not built from source here", name))
+		}
+	}
+	return notes
 }
 
 // buildRequiresOf is what the configuration adds to a package's build.

@@ -64,7 +64,7 @@ func TestRequirementsLocal(t *testing.T) {
 	})
 	target := target(t, "python3.12", runtimes.X86_64)
 	target.Path = "app"
-	target.BuildRequires = map[string][]string{"OLD": {"cython<3"}}
+	target.BuildRequires = map[string][]string{"OLD": {"cython<3"}, "Six": {"cffi"}, "nosuch": {"cffi"}}
 	_, err := Runtime{}.Recipe(project, target)
 	var incomplete *runtimes.Incomplete
 	if !errors.As(err, &incomplete) {
@@ -112,7 +112,8 @@ func TestRequirementsLocal(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("installs\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "-e . (app/requirements.txt:1) is the project itself, which is left out") {
+	if notes := strings.Join(r.Notes, "\n"); len(r.Notes) != 3 || !strings.Contains(notes, "-e . (app/requirements.txt:1) is the project itself, which is left out") ||
+		!strings.HasSuffix(notes, "buildRequires names Six, which is not built from source here\nbuildRequires names nosuch, which is not built from source here") {
 		t.Errorf("notes %q", r.Notes)
 	}
 

@@ -78,6 +78,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	if err := requireBuilds(t, r.Packages, set.packages, r.Indexes); err != nil {
 		return runtimes.Recipe{}, err
 	}
+	r.Notes = append(r.Notes, unbuiltNotes(t, r.Packages)...)
 	r.Needs, r.Container = container(t, r)
 	return r, nil
 }

@@ -44,7 +44,12 @@ type requirementLine struct {
 	refused string
 }
 
-func (line requirementLine) place() string { return fmt.Sprintf("%s:%d", line.file, line.line) }
+func (line requirementLine) place() string {
+	if line.line == 0 { // of a pyproject.toml, where it was not found
+		return line.file
+	}
+	return fmt.Sprintf("%s:%d", line.file, line.line)
+}
 
 // requirementOptions are the options that stand on lines of their own. All of
 // them hold for the whole set, wherever they stand, as pip has it.
@@ -108,6 +113,9 @@ func (r *requirementsReader) include(in inclusion, stack []logicalLine) error {
 	text, err := r.read(in.file, stack)
 	if err != nil {
 		return err
+	}
+	if line := conflictMarker([]byte(text)); line > 0 {
+		return &runtimes.InputError{File: in.file, Line: line, Problem: "holds merge conflict markers", Hint: "resolve the merge; a file that a tool wrote is best written by it anew"}
 	}
 	for l := range logicalLines(in.file, text) {
 		if r.lines++; r.lines > maxRequirementsLines {

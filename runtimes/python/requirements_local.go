@@ -121,7 +121,11 @@ func (r *requirementsFile) place(project fs.FS, t runtimes.Target) (notes []stri
 			}
 		}
 		if line.marker == (pep.Marker{}) {
-			depends = append(depends, line.local.depends(line.extras)...)
+			more, err := line.local.depends(line.extras)
+			if err != nil {
+				return nil, err
+			}
+			depends = append(depends, more...)
 		}
 	}
 	if t.Project && !itself {
@@ -182,9 +186,9 @@ func (line *requirementLine) readLocal(project fs.FS, at string) (*localInput, e
 // depends are the requirements of a local project, as lines of its own: what
 // they leave open is resolved with the rest. Those that only a build tells are
 // missed by [checkClosed] if they are not in the file.
-func (in *localInput) depends(extras []string) []requirementLine {
+func (in *localInput) depends(extras []string) ([]requirementLine, error) {
 	if in.project == nil || in.project.static == nil {
-		return nil
+		return nil, nil
 	}
 	static := in.project.static.Project
 	list := slices.Clone(static.Dependencies)
@@ -194,12 +198,31 @@ func (in *localInput) depends(extras []string) []requirementLine {
 	}
 	var lines []requirementLine
 	for _, text := range list {
-		line := requirementLine{file: path.Join(in.project.tree.folder, "pyproject.toml"), line: 1, text: text}
-		if err := line.setRequirement(text); err == nil {
-			lines = append(lines, line)
+		line := requirementLine{file: path.Join(in.project.tree.folder, "pyproject.toml"), line: lineOfString(in.project.text, text), text: text}
+		if err := line.setRequirement(text); err != nil {
+			return nil, &runtimes.InputError{
+				File: line.file, Line: line.line, Problem: "a dependency that cannot be read", Err: err,
+				Hint: `each dependency is a string of its own, a name and what limits it: "name>=1.0"`,
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// lineOfString is the first line of a TOML file that holds a string in quotes,
+// or 0: no decoder tells where an array's elements are.
+func lineOfString(data []byte, s string) int {
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		for _, quoted := range []string{`"` + s + `"`, "'" + s + "'", `"` + strings.ReplaceAll(s, `"`, `\"`) + `"`} {
+			if strings.Contains(line, quoted) {
+				return n
+			}
 		}
 	}
-	return lines
+	return 0
 }
 
 // leftOut tells whether it is the project itself, and not asked for.

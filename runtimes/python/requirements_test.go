@@ -236,10 +236,15 @@ func TestRequirementsErrors(t *testing.T) {
 		"backslash":         {textFiles("requirements.txt", "a==1 \\ \n A:"), "requirements.txt:1: ends in a backslash", "space"},
 		"syntax":            {textFiles("requirements.txt", "a==1 A:\nb=1"), `requirements.txt:2: requirement "b=1": version specifier "=1": no comparison`, ""},
 		"marker":            {textFiles("requirements.txt", "a==1; python > '3'"), "requirements.txt:1: requirement \"a==1; python > '3'\": marker", ""},
-		"not text":          {textFiles("requirements.txt", "a==1\n\xff\xfe==1"), "requirements.txt:2: not UTF-8", "UTF-8"},
-		"long line":         {textFiles("requirements.txt", "a==1"+strings.Repeat(" ", maxRequirementsLine)+"1"), "requirements.txt:1: longer than", ""},
-		"many lines":        {textFiles("requirements.txt", strings.Repeat("a\n", maxRequirementsLines+1)), "requirements.txt:100001: more than 100000 lines", ""},
-		"large":             {textFiles("requirements.txt", strings.Repeat("#", maxRequirementsFile+1)), "requirements.txt: larger than 16 MiB", ""},
+		"local dependency": {textFiles("requirements.txt", "-e ./lib", "lib/pyproject.toml", "[project]\nname = 'lib'\ndependencies = [\n  \"six\",\n  \"foo bar\",\n]\n"),
+			`lib/pyproject.toml:5: a dependency that cannot be read: requirement "foo bar"`, "string of its own"},
+		"local dependency, twice": {textFiles("requirements.txt", "six==1 A:\n-e ./lib", "lib/pyproject.toml", "[project]\nname = 'lib'\ndependencies = [\n  'six>2',\n]\n"),
+			"lib/pyproject.toml:4", ""},
+		"not text":       {textFiles("requirements.txt", "a==1\n\xff\xfe==1"), "requirements.txt:2: not UTF-8", "UTF-8"},
+		"merge conflict": {textFiles("requirements.txt", "a==1 A:\n-r more.txt", "more.txt", "b==1 B:\n<<<<<<< HEAD\nc==1\n=======\nc==2\n>>>>>>> other\n"), "more.txt:2: holds merge conflict markers", "resolve the merge"},
+		"long line":      {textFiles("requirements.txt", "a==1"+strings.Repeat(" ", maxRequirementsLine)+"1"), "requirements.txt:1: longer than", ""},
+		"many lines":     {textFiles("requirements.txt", strings.Repeat("a\n", maxRequirementsLines+1)), "requirements.txt:100001: more than 100000 lines", ""},
+		"large":          {textFiles("requirements.txt", strings.Repeat("#", maxRequirementsFile+1)), "requirements.txt: larger than 16 MiB", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := readRequirementsFile(test.project, "requirements.txt")
