@@ -139,6 +139,17 @@ func TestSourcesDynamic(t *testing.T) {
 	}
 }
 
+// TestSourcesModule: what a build imports and does not ask for must be
+// configured, too.
+func TestSourcesModule(t *testing.T) {
+	r := newSourcesRunner(t)
+	r.write("dynamic/backend/own.py", strings.Replace(ownBackend, `["six>=1.16"]`, "[]", 1))
+	_, stderr := r.run(1, "build", "dynamic")
+	if want := "for example: buildRequires: {dynamic: [six]}"; !strings.Contains(stderr, want) {
+		t.Errorf("not said: %s\n%s", want, stderr)
+	}
+}
+
 // names lists what a layer's archive holds.
 func (r *runner) names(layer string) []string {
 	r.t.Helper()
