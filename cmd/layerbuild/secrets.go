@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,10 +122,13 @@ func readSecret(file string) (string, error) {
 // after the command itself has ended.
 const waitForPipes = 2 * time.Second
 
+// maxSaid bounds what is shown of a failed command's standard error.
+const maxSaid = 4 << 10
+
 // runSecret returns what a command prints. An error shows what it printed to
 // its standard error, but nothing of its standard output.
 func runSecret(ctx context.Context, dir string, command []string) (string, error) {
-	stdout, stderr := &head{limit: maxSecret + 1}, &head{limit: 4 << 10}
+	stdout, stderr := &head{limit: maxSecret + 1}, &head{limit: maxSecret + maxSaid}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = stdout, stderr
@@ -137,8 +142,15 @@ func runSecret(ctx context.Context, dir string, command []string) (string, error
 		return "", err
 	}
 	said := stderr.String()
-	for printed := range strings.FieldsSeq(stdout.String()) {
-		said = strings.ReplaceAll(said, printed, "***") // a script may trace itself
+	if len(said) == stderr.limit { // its last word may be the beginning of one
+		said = said[:strings.LastIndexFunc(said, unicode.IsSpace)+1]
+	}
+	printed := strings.Fields(stdout.String())
+	slices.SortFunc(printed, func(a, b string) int { // since one may hold another
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	for _, word := range slices.Compact(printed) {
+		said = strings.ReplaceAll(said, word, "***") // a script may trace itself
 	}
 	said = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
@@ -146,6 +158,9 @@ func runSecret(ctx context.Context, dir string, command []string) (string, error
 		}
 		return r
 	}, strings.TrimSpace(said))
+	if len(said) > maxSaid {
+		said = strings.ToValidUTF8(said[:maxSaid], "")
+	}
 	if said == "" {
 		return "", errors.New(exit.String())
 	}
