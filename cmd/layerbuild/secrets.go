@@ -108,14 +108,24 @@ func fetchSecret(ctx context.Context, config *builder.Config, s builder.Secret) 
 	return text, nil
 }
 
+// readSecret returns what a regular file holds. Another kind is refused before
+// it is opened: a FIFO without a writer would block that, and no end of ctx
+// could end it.
 func readSecret(file string) (string, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("it is no regular file")
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	return string(data), err
+	return strings.TrimPrefix(string(data), "\ufeff"), err // a byte order mark, which editors write
 }
 
 // waitForPipes is how long what a command started may keep its output open

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // TestSecretCancelled holds that a run's end ends the command, also one that
@@ -47,5 +48,28 @@ func TestSecretCancelled(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the command goes on")
+	}
+}
+
+// TestSecretFIFO holds that a FIFO which nobody writes to is refused.
+func TestSecretFIFO(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := secretLogins(t.Context(), secretConfig(t, builder.Secret{Server: "a.example", Password: builder.PasswordSource{File: fifo}}))[0]
+	done := make(chan error, 1)
+	go func() {
+		_, err := l.Fetch()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		var input *runtimes.InputError
+		if !errors.As(err, &input) || !strings.HasSuffix(err.Error(), fifo+" cannot be read: it is no regular file") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for a writer")
 	}
 }
