@@ -129,8 +129,8 @@ func readSecret(file string) (string, error) {
 }
 
 // waitForPipes is how long what a command started may keep its output open
-// after the command itself has ended.
-const waitForPipes = 2 * time.Second
+// after the command itself has ended. Only tests change it.
+var waitForPipes = 2 * time.Second
 
 // maxSaid bounds what is shown of a failed command's standard error.
 const maxSaid = 4 << 10
@@ -139,11 +139,26 @@ const maxSaid = 4 << 10
 // its standard error, but nothing of its standard output.
 func runSecret(ctx context.Context, dir string, command []string) (string, error) {
 	stdout, stderr := &head{limit: maxSecret + 1}, &head{limit: maxSecret + maxSaid}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	// It stays in the process group: one of its own could not ask at the terminal.
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = waitForPipes
-	err := cmd.Run()
+	err := ctx.Err()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return "", err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done(): // which is not to wait for the pipes
+		cmd.Process.Kill() // it fails only where the command has ended
+		return "", ctx.Err()
+	}
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return stdout.String(), nil
 	}
