@@ -32,6 +32,7 @@ type decoder struct {
 	merging map[*yaml.Node]bool // mappings being merged, to end a cycle
 	errs    []*runtimes.InputError
 	tooMany bool // maxNodes is passed
+	private bool // what is read may be a password in a wrong place
 }
 
 func (d *decoder) addf(line int, hint, format string, args ...any) {
@@ -105,8 +106,8 @@ func (d *decoder) syntax(data []byte, err error) {
 	}
 	if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil {
 		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
-		d.addf(1+bytes.Count(before, []byte("\n")), "an anchor is defined above its first use: &"+m[1],
-			"unknown anchor %q", m[1])
+		// Its name is not shown: it may be a password that begins with *.
+		d.addf(1+bytes.Count(before, []byte("\n")), "an anchor is defined above its first use", "unknown anchor")
 		return
 	}
 	d.addf(0, "", "not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
@@ -148,7 +149,11 @@ func (d *decoder) entries(n *yaml.Node) []entry {
 			continue
 		}
 		if first, ok := lines[key.Value]; ok {
-			d.addf(line, "remove one of them", "%q is given twice, first on line %d", key.Value, first)
+			name := strconv.Quote(key.Value)
+			if d.private {
+				name = "a name"
+			}
+			d.addf(line, "remove one of them", "%s is given twice, first on line %d", name, first)
 			continue
 		}
 		lines[key.Value] = line
@@ -227,13 +232,24 @@ func mapping[T any](v value, fields []field[T], into *T) map[string]int {
 	for _, e := range d.entries(v.node) {
 		i := slices.IndexFunc(fields, func(f field[T]) bool { return f.name == e.name })
 		if i < 0 {
-			d.addf(e.line, hint(e.name, names(fields)), "unknown field %q in %s", e.name, v.name)
+			d.unknown(e, v.name, names(fields))
 			continue
 		}
 		lines[e.name] = e.line
 		fields[i].set(value{d, e.name, e.line, e.node}, into)
 	}
 	return lines
+}
+
+// unknown reports a field that is none of the known. Where it may be a password
+// it is named only if it is nearly one of them, not if it only begins like one.
+func (d *decoder) unknown(e entry, in string, known []string) {
+	near := Nearest(e.name, known)
+	if d.private && (near == "" || len(e.name) > len(near)+2) {
+		d.addf(e.line, "allowed are "+strings.Join(known, ", "), "unknown field in %s", in)
+		return
+	}
+	d.addf(e.line, hint(e.name, known), "unknown field %q in %s", e.name, in)
 }
 
 // names lists the fields of a table.

@@ -17,7 +17,8 @@ import (
 const defaultUser = "__token__"
 
 // Messages here never show what may be a password that was put into the file:
-// neither a value in a password's place nor a server with a user before it.
+// neither a value in a password's place nor a server with a user before it, and
+// of unknown fields those alone that are nearly a known one.
 
 var (
 	secretFields = []field[Secret]{
@@ -40,6 +41,8 @@ func (v value) secrets() []Secret {
 		v.wrong("a mapping of servers to their logins")
 		return nil
 	}
+	v.d.private = true
+	defer func() { v.d.private = false }()
 	var all []Secret
 	lines := make(map[string]int)
 	for _, e := range v.d.entries(v.node) {

@@ -103,6 +103,9 @@ func TestConfigInvalid(t *testing.T) {
 			}
 		}
 		golden(t, goldenFile, b.String())
+		if strings.Contains(b.String(), "hush") { // which is the password in these files
+			t.Error("a password is shown")
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -106,29 +108,57 @@ func fetchSecret(ctx context.Context, config *builder.Config, s builder.Secret) 
 	return text, nil
 }
 
+// readSecret returns what a regular file holds. Another kind is refused before
+// it is opened: a FIFO without a writer would block that, and no end of ctx
+// could end it.
 func readSecret(file string) (string, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("it is no regular file")
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	return string(data), err
+	return strings.TrimPrefix(string(data), "\ufeff"), err // a byte order mark, which editors write
 }
 
 // waitForPipes is how long what a command started may keep its output open
-// after the command itself has ended.
-const waitForPipes = 2 * time.Second
+// after the command itself has ended. Only tests change it.
+var waitForPipes = 2 * time.Second
+
+// maxSaid bounds what is shown of a failed command's standard error.
+const maxSaid = 4 << 10
 
 // runSecret returns what a command prints. An error shows what it printed to
 // its standard error, but nothing of its standard output.
 func runSecret(ctx context.Context, dir string, command []string) (string, error) {
-	stdout, stderr := &head{limit: maxSecret + 1}, &head{limit: 4 << 10}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	stdout, stderr := &head{limit: maxSecret + 1}, &head{limit: maxSecret + maxSaid}
+	// It stays in the process group: one of its own could not ask at the terminal.
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = waitForPipes
-	err := cmd.Run()
+	err := ctx.Err()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return "", err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done(): // which is not to wait for the pipes
+		cmd.Process.Kill() // it fails only where the command has ended
+		return "", ctx.Err()
+	}
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return stdout.String(), nil
 	}
@@ -137,8 +167,15 @@ func runSecret(ctx context.Context, dir string, command []string) (string, error
 		return "", err
 	}
 	said := stderr.String()
-	for printed := range strings.FieldsSeq(stdout.String()) {
-		said = strings.ReplaceAll(said, printed, "***") // a script may trace itself
+	if len(said) == stderr.limit { // its last word may be the beginning of one
+		said = said[:strings.LastIndexFunc(said, unicode.IsSpace)+1]
+	}
+	printed := strings.Fields(stdout.String())
+	slices.SortFunc(printed, func(a, b string) int { // since one may hold another
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	for _, word := range slices.Compact(printed) {
+		said = strings.ReplaceAll(said, word, "***") // a script may trace itself
 	}
 	said = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
@@ -146,6 +183,9 @@ func runSecret(ctx context.Context, dir string, command []string) (string, error
 		}
 		return r
 	}, strings.TrimSpace(said))
+	if len(said) > maxSaid {
+		said = strings.ToValidUTF8(said[:maxSaid], "")
+	}
 	if said == "" {
 		return "", errors.New(exit.String())
 	}

@@ -18,7 +18,7 @@ func secretConfig(t *testing.T, secrets ...builder.Secret) *builder.Config {
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"crlf": "from-file\r\n", "empty": "\n", "two": "hush\nhush\n", "large": strings.Repeat("hush", maxSecret),
-		"print": "#!/bin/sh\necho from-command\necho hush >&2\n",
+		"marked": "\ufefffrom-file\n", "print": "#!/bin/sh\necho from-command\necho hush >&2\n",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
@@ -31,6 +31,13 @@ func TestSecretSources(t *testing.T) {
 	t.Setenv("LAYERBUILD_TEST_SET", "from-env")
 	t.Setenv("LAYERBUILD_TEST_EMPTY", "")
 	config := secretConfig(t)
+	if err := os.Symlink("crlf", filepath.Join(config.Root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(elsewhere, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	sh := func(script string) builder.PasswordSource {
 		return builder.PasswordSource{Command: []string{"sh", "-c", script}}
 	}
@@ -47,17 +54,25 @@ func TestSecretSources(t *testing.T) {
 		{name: "no variable", source: builder.PasswordSource{Env: "LAYERBUILD_TEST_UNSET"}, err: "LAYERBUILD_TEST_UNSET is not set"},
 		{name: "empty variable", source: builder.PasswordSource{Env: "LAYERBUILD_TEST_EMPTY"}, err: "LAYERBUILD_TEST_EMPTY is empty"},
 		{name: "file", source: file("crlf"), want: "from-file", from: "crlf"},
-		{name: "file elsewhere", source: builder.PasswordSource{File: os.DevNull}, err: os.DevNull + " is empty"},
+		{name: "file elsewhere", source: builder.PasswordSource{File: elsewhere}, err: elsewhere + " is empty"},
+		{name: "byte order mark", source: file("marked"), want: "from-file", from: "marked"},
+		{name: "link", source: file("link"), want: "from-file", from: "link"},
+		{name: "device", source: builder.PasswordSource{File: os.DevNull}, err: os.DevNull + " cannot be read: it is no regular file"},
 		{name: "empty file", source: file("empty"), err: "empty is empty"},
 		{name: "two lines", source: file("two"), err: "two gives several lines or control characters"},
 		{name: "large file", source: file("large"), err: "large gives more than 65536 bytes"},
-		{name: "folder", source: file("."), err: ". cannot be read: is a directory"},
+		{name: "folder", source: file("."), err: ". cannot be read: it is no regular file"},
 		{name: "command", source: builder.PasswordSource{Command: []string{"./print"}}, want: "from-command", from: "the command ./print"},
 		{name: "its folder", source: sh("cat crlf"), want: "from-file", from: "the command sh"},
 		{name: "its arguments", source: builder.PasswordSource{Command: []string{"printf", "%s", "$HOME ; *"}}, want: "$HOME ; *", from: "the command printf"},
 		{name: "its input", source: sh("cat; echo none"), want: "none", from: "the command sh"},
 		{name: "no output", source: sh("echo hush >&2"), err: "the command sh is empty"},
 		{name: "failed", source: sh("echo hush; echo try again hush >&2; exit 3"), err: "the command sh failed: exit status 3: try again ***"},
+		{name: "failed, words in words", source: sh("echo hush hush-tail; echo hush-tail >&2; exit 3"), err: "the command sh failed: exit status 3: ***"},
+		{name: "failed, at the cut", source: sh("echo hush-tail; printf '%04090d hush-tail and more' 0 >&2; exit 3"),
+			err: "the command sh failed: exit status 3: " + strings.Repeat("0", 4090) + " *** a"},
+		{name: "failed, cut in a word", source: sh("echo hush-tail; printf 'no %069625d,hush-tail' 0 >&2; exit 3"),
+			err: "the command sh failed: exit status 3: no"},
 		{name: "failed in silence", source: sh("echo hush; exit 3"), err: "the command sh failed: exit status 3"},
 		{name: "no command", source: builder.PasswordSource{Command: []string{"./none", "hush"}}, err: "the command ./none failed: fork/exec ./none: no such file or directory"},
 		{name: "endless", source: sh("yes hush | head -c 1000000"), err: "the command sh gives more than 65536 bytes"},
