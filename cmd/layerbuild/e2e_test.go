@@ -237,8 +237,8 @@ func TestInterruptContainer(t *testing.T) {
 	}
 	defer index.Close()
 	r := newRunner(t, index, "api==1.0", "core==1.0")
-	interrupt(t, index, r, os.Interrupt, "--engine", "buildkit")
-	interrupt(t, index, r, syscall.SIGTERM, "--engine", "buildkit")
+	interrupt(t, index, r, os.Interrupt, "--engine", "buildkit", "--no-cache")
+	interrupt(t, index, r, syscall.SIGTERM, "--engine", "buildkit", "--no-cache")
 	r.run(0, "build", "--engine", "buildkit")
 	wantOutputs(t, r)
 	inContainer := r.outputs()
