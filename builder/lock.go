@@ -65,6 +65,12 @@ func (n *renewal) keepTool(name string, earlier runtimes.Pins) (runtimes.Tool, b
 	return tool, ok && !n.upgrading("tools")
 }
 
+// held tells whether layerbuild.lock had a pin before.
+func (n *renewal) held(need runtimes.Need) bool {
+	_, tool := n.earlier.Tools[need.Tool]
+	return tool || n.earlier.Images[need.Image] != ""
+}
+
 // upgrades lists the packages of a resolution that are to move.
 func (n *renewal) upgrades(res runtimes.Resolution) []string {
 	if n == nil {
@@ -83,8 +89,7 @@ func (n *renewal) upgrades(res runtimes.Resolution) []string {
 	return names
 }
 
-// nameVersion parts "numpy==2.2.6 ; …" for people: the marker stays with the
-// name, since a package may be pinned once for each.
+// nameVersion parts "numpy[extra]==2.2.6 ; …"; extras and marker go.
 func nameVersion(requirement string) (name, version string) {
 	requirement, _, _ = strings.Cut(requirement, ";")
 	name, version, _ = strings.Cut(requirement, "==")
@@ -106,7 +111,7 @@ func (b *Builder) Lock(ctx context.Context, opts LockOptions) (*LockResult, erro
 		return nil, err
 	}
 	defer r.exclusively(ctx, r.lock.path)()
-	earlier, err := readPins(r.lock.path) // once more: nobody else writes it now
+	earlier, _, err := readPins(r.lock.path) // once more: nobody else writes it now
 	if err != nil {
 		return nil, err
 	}
@@ -228,8 +233,7 @@ func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
 		return nil
 	}
 	for _, need := range recipe.Needs {
-		_, hasTool := r.lock.renewal.earlier.Tools[need.Tool]
-		if r.lock.renewal.earlier.Images[need.Image] != "" || hasTool {
+		if r.lock.renewal.held(need) {
 			continue
 		}
 		if r.lock.renewal.opts.Check {
@@ -258,10 +262,7 @@ func (r *run) withoutImages(ctx context.Context, needs []runtimes.Need, why erro
 
 // keepHeld keeps of needs what layerbuild.lock held before.
 func (r *run) keepHeld(ctx context.Context, needs []runtimes.Need) error {
-	held := slices.DeleteFunc(slices.Clone(needs), func(need runtimes.Need) bool {
-		_, hasTool := r.lock.renewal.earlier.Tools[need.Tool]
-		return r.lock.renewal.earlier.Images[need.Image] == "" && !hasTool
-	})
+	held := slices.DeleteFunc(slices.Clone(needs), func(need runtimes.Need) bool { return !r.lock.renewal.held(need) })
 	return r.lock.pin(ctx, held, r.Builder)
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -30,16 +28,8 @@ type lockFile struct {
 
 func openLockFile(root string) (*lockFile, error) {
 	l := &lockFile{path: filepath.Join(root, LockName)}
-	data, err := os.ReadFile(l.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		l.pins = newPins()
-		return l, nil
-	}
-	if err != nil {
-		return l, err
-	}
-	l.sum = hexSum(data) // of what is written, this is pins' own, too
-	l.pins, err = parsePins(l.path, data)
+	var err error
+	l.pins, l.sum, err = readPins(l.path)
 	return l, err
 }
 
@@ -72,12 +62,11 @@ func clonePins(p runtimes.Pins) runtimes.Pins {
 func (l *lockFile) change(f func(earlier, pins runtimes.Pins) (changed bool, err error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sum = ""
 	if l.renewal != nil {
 		_, err := f(l.renewal.earlier, l.pins)
 		return err
 	}
-	pins, err := readPins(l.path)
+	pins, sum, err := readPins(l.path)
 	if err != nil {
 		return err
 	}
@@ -89,8 +78,9 @@ func (l *lockFile) change(f func(earlier, pins runtimes.Pins) (changed bool, err
 		if err := writePins(l.path, pins); err != nil {
 			return fmt.Errorf("write %s: %w", LockName, err)
 		}
+		sum = ""
 	}
-	l.pins = pins
+	l.pins, l.sum = pins, sum
 	return nil
 }
 
@@ -110,10 +100,10 @@ func (l *lockFile) pin(ctx context.Context, needs []runtimes.Need, b *Builder) e
 
 func (l *lockFile) pinOne(ctx context.Context, need runtimes.Need, earlier, pins runtimes.Pins, b *Builder) (added bool, err error) {
 	if need.Image != "" && pins.Images[need.Image] == "" {
-		if pins.Images[need.Image] = l.renewal.keepImage(need.Image, earlier); pins.Images[need.Image] != "" {
+		if digest := l.renewal.keepImage(need.Image, earlier); digest != "" {
+			pins.Images[need.Image] = digest
 			return true, nil
 		}
-		delete(pins.Images, need.Image)
 		if err := l.renewal.refuse(need.Image, "its digest is not in it"); err != nil {
 			return false, err
 		}

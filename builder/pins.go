@@ -50,15 +50,18 @@ type lockedResolution struct {
 
 var sha256Pattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-func readPins(file string) (runtimes.Pins, error) {
+// readPins reads layerbuild.lock; sum is the hash of its content, "" where it
+// is not there.
+func readPins(file string) (pins runtimes.Pins, sum string, err error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return newPins(), nil
+		return newPins(), "", nil
 	}
 	if err != nil {
-		return runtimes.Pins{}, err
+		return runtimes.Pins{}, "", err
 	}
-	return parsePins(file, data)
+	pins, err = parsePins(file, data)
+	return pins, hexSum(data), err
 }
 
 func newPins() runtimes.Pins {

@@ -26,7 +26,8 @@ type Recipe struct {
 	// matched against paths below the layer's root.
 	ExcludeFiles []string
 
-	// How it is installed; nothing here decides bytes.
+	// How it is installed. Nothing here decides bytes, but for the Container of a
+	// recipe that runs code; see Runs.
 
 	Target    Target     // what the recipe is for
 	LockFile  string     // the lock file that was read, as a path in the project
