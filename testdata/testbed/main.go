@@ -23,7 +23,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
+
+	"golang.org/x/sync/singleflight"
 )
 
 const usage = `usage: go -C testdata/testbed run . up|env|status|down`
@@ -84,6 +87,8 @@ type testbed struct {
 	tlsAddr      string // wished address of BuildKit's TLS port; port 0 is any
 	standIns     bool   // false: Amazon's own images, straight from their registry
 	archs        []arch
+	making       singleflight.Group // of images, by the name of their parts
+	fetching     sync.Mutex
 }
 
 func newTestbed() (*testbed, error) {
