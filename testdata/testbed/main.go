@@ -12,6 +12,7 @@
 //	go -C testdata/testbed run . env     print the variables of the running testbed
 //	go -C testdata/testbed run . status  say what runs and where its logs are
 //	go -C testdata/testbed run . down    end the processes, keep the cache
+//	go -C testdata/testbed run . tools   make the package managers that tests compare with
 //
 // See doc/testbed.md.
 package main
@@ -29,7 +30,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-const usage = `usage: go -C testdata/testbed run . up|env|status|down`
+const usage = `usage: go -C testdata/testbed run . up|env|status|down|tools`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -70,6 +71,8 @@ func run(ctx context.Context, args []string) error {
 		return tb.locked(func() error { return tb.up(ctx) })
 	case "down":
 		return tb.locked(func() error { return tb.down(ctx) })
+	case "tools":
+		return tb.locked(func() error { return tb.makeTools(ctx) })
 	case "env":
 		return tb.printEnv(os.Stdout)
 	case "status":

@@ -97,3 +97,28 @@ func TestNPMDownloads(t *testing.T) {
 		t.Errorf("printed %q, want 60000", out)
 	}
 }
+
+// The images of the runtime trust the public authorities and have no compiler;
+// those for building compile, and have Maven.
+func TestJavaRuns(t *testing.T) {
+	for _, version := range []string{"17", "21"} {
+		t.Run(version, func(t *testing.T) {
+			const show = `/var/lang/bin/java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java\.\(home\|specification\.version\) = //p'`
+			out := shell(t, ecr+"lambda/java:"+version, native(), show+`
+				keytool -list -cacerts -storepass changeit 2>/dev/null | grep -q trustedCertEntry
+				test ! -e /var/lang/bin/javac && test ! -e /usr/local/maven`)
+			if !strings.HasPrefix(out, "/usr/lib/jvm/") || !strings.HasSuffix(out, "\n"+version+"\n") {
+				t.Errorf("printed %q, want a home below /usr/lib/jvm and %s", out, version)
+			}
+			out = shell(t, ecr+"sam/build-java"+version+":latest-"+native().lambda, native(), `
+				cd /tmp
+				echo 'public class Probe { public static void main(String[] a) { System.out.println(Runtime.version().feature()); } }' >Probe.java
+				export JAVA_HOME=/var/lang
+				javac Probe.java && java Probe
+				/usr/local/maven/apache-maven-*/bin/mvn -v | sed -n 's/^.*Apache Maven \([0-9.]*\).*/\1/p'`)
+			if want := version + "\n" + mavenVersion + "\n"; out != want {
+				t.Errorf("printed %q, want %q", out, want)
+			}
+		})
+	}
+}
