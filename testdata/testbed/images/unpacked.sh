@@ -1,8 +1,7 @@
 #!/bin/sh
-# Makes a Debian root folder whose packages are unpacked and not configured:
-# none of their programs runs, so it takes the same short time for either
-# architecture, without qemu. That is enough for a runtime that leans on libc
-# alone.
+# Makes a Debian root folder whose packages are unpacked and not configured.
+# None of their own scripts runs, which is what takes long under qemu. That is
+# enough for a runtime that leans on libc alone.
 #
 # usage: unpacked.sh ROOT ARCH SUITE MIRROR KEYRING PACKAGES FOREIGN SETUP [ARG...]
 #
