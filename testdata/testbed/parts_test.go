@@ -120,6 +120,20 @@ func TestFrom(t *testing.T) {
 	}
 }
 
+// Other content than the recipe's is no archive.
+func TestFetchVerifies(t *testing.T) {
+	dir := t.TempDir()
+	tb := &testbed{cache: dir, state: dir}
+	ar := archive{Registry: "npm", Name: "ms", Version: "2.1.3", Integrity: "sha512-" + strings.Repeat("A", 86) + "=="}
+	_, err := tb.fetch(t.Context(), ar)
+	if err == nil || !strings.Contains(err.Error(), "has integrity sha512-") {
+		t.Errorf("error %v, want one about the integrity", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "archive-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestProcess(t *testing.T) {
 	tb := &testbed{state: t.TempDir()}
 	ctx := context.Background()

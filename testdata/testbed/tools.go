@@ -17,6 +17,8 @@ import (
 // for the tests to hold it against: of Node.js in node, each in a folder of
 // its own, and Maven in maven.
 var toolArchives = slices.Concat(into("node", node22), []archive{
+	{Registry: "npm", Name: "pnpm", Version: "8.15.9", Into: "node/lib/pnpm8",
+		Integrity: "sha512-SZQ0ydj90aJ5Tr9FUrOyXApjOrzuW7Fee13pDzL0e1E6ypjNXP0AHDHw20VLw4BO3M1XhQHkyik6aBYWa72fgQ=="},
 	{Registry: "npm", Name: "pnpm", Version: "9.15.9", Into: "node/lib/pnpm9",
 		Integrity: "sha512-aARhQYk8ZvrQHAeSMRKOmvuJ74fiaR1p5NQO7iKJiClf1GghgbrlW1hBjDolO95lpQXsfF+UA+zlzDzTfc8lMQ=="},
 	{Registry: "npm", Name: "pnpm", Version: "10.34.9", Into: "node/lib/pnpm10",
@@ -38,6 +40,7 @@ var toolArchives = slices.Concat(into("node", node22), []archive{
 var toolScripts = map[string]string{
 	"npm":    "node_modules/npm/bin/npm-cli.js",
 	"npx":    "node_modules/npm/bin/npx-cli.js",
+	"pnpm8":  "pnpm8/bin/pnpm.cjs",
 	"pnpm9":  "pnpm9/bin/pnpm.cjs",
 	"pnpm10": "pnpm10/bin/pnpm.cjs",
 	"yarn1":  "yarn1/bin/yarn.js",
