@@ -231,6 +231,14 @@ func (t *tarballReader) content(p []byte) error {
 	return cut(err)
 }
 
+// copy writes the first n bytes of the current entry to w.
+func (t *tarballReader) copy(w io.Writer, n int64) error {
+	copied, err := io.CopyN(w, t.r, n)
+	t.offset += copied
+	t.left -= copied
+	return cut(err)
+}
+
 // skip passes over n bytes.
 func (t *tarballReader) skip(n int64) error {
 	if n == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,12 +17,28 @@ import (
 // a wheel lies there once, whatever wanted it, and is verified as they are.
 type downloads struct{ cache *cache.Cache }
 
-func (d downloads) Open(ctx context.Context, sha256 string) (direct.ReadAtCloser, error) {
-	digest, err := cache.ParseDigest(sha256)
+// integrityKind is the kind of values that say which blob has a subresource
+// integrity: blobs are found by their SHA-256 alone.
+const integrityKind = "integrity/1"
+
+func (d downloads) Open(ctx context.Context, digest string) (direct.ReadAtCloser, error) {
+	want, err := parseDigest(digest)
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.cache.OpenBlob(ctx, cache.Blob{SHA256: digest, Size: -1})
+	hexSum := want.Hex()
+	if want.Algorithm != "sha256" {
+		known, err := d.cache.GetValue(ctx, integrityKind, want.String())
+		if err != nil {
+			return nil, errors.Join(fs.ErrNotExist, err)
+		}
+		hexSum = string(known)
+	}
+	sum, err := cache.ParseDigest(hexSum)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.cache.OpenBlob(ctx, cache.Blob{SHA256: sum, Size: -1})
 	if err != nil {
 		if errors.Is(err, cache.ErrMiss) {
 			// A damaged file is set aside and fetched again.
@@ -32,8 +49,16 @@ func (d downloads) Open(ctx context.Context, sha256 string) (direct.ReadAtCloser
 	return sized(f)
 }
 
-func (d downloads) Save(ctx context.Context, sha256 string, fetch func(w io.Writer) error) (direct.ReadAtCloser, error) {
-	want, err := cache.ParseDigest(sha256)
+func parseDigest(digest string) (direct.Integrity, error) {
+	want, ok := direct.ParseIntegrity(digest)
+	if !ok {
+		return want, fmt.Errorf("%q is no digest that can be verified", digest)
+	}
+	return want, nil
+}
+
+func (d downloads) Save(ctx context.Context, digest string, fetch func(w io.Writer) error) (direct.ReadAtCloser, error) {
+	want, err := parseDigest(digest)
 	if err != nil {
 		return nil, err
 	}
@@ -41,20 +66,33 @@ func (d downloads) Save(ctx context.Context, sha256 string, fetch func(w io.Writ
 	if err != nil {
 		return nil, err
 	}
-	if err := fetch(w); err != nil {
+	var to io.Writer = w
+	hash := want.NewHash()
+	if want.Algorithm != "sha256" {
+		to = io.MultiWriter(w, hash)
+	}
+	if err := fetch(to); err != nil {
 		w.Abort()
 		return nil, err
 	}
-	if got := w.Blob().SHA256; got != want {
+	sum := w.Blob().SHA256.String()
+	if got := (direct.Integrity{Algorithm: want.Algorithm, Sum: string(hash.Sum(nil))}); want.Algorithm != "sha256" && got != want {
 		w.Abort()
-		return nil, &runtimes.DigestError{Want: sha256, Got: got.String()}
+		return nil, &runtimes.DigestError{Want: digest, Got: got.String()}
+	} else if want.Algorithm == "sha256" && sum != want.Hex() {
+		w.Abort()
+		return nil, &runtimes.DigestError{Want: digest, Got: sum}
 	}
 	if _, err := w.Commit(); err != nil {
 		// A cache that cannot be written must not stop a build: the file is
 		// used from where it was fetched to, and gone afterwards.
 		return unkept{w}, nil
 	}
-	return d.Open(ctx, sha256)
+	if want.Algorithm != "sha256" {
+		// Without the value the file is fetched again by the next build.
+		_ = d.cache.PutValue(ctx, integrityKind, want.String(), []byte(sum))
+	}
+	return d.Open(ctx, sum)
 }
 
 // unkept is a fetched file that the cache could not keep.
