@@ -228,7 +228,7 @@ func (t *tarballReader) content(p []byte) error {
 	n, err := io.ReadFull(t.r, p)
 	t.offset += int64(n)
 	t.left -= int64(n)
-	return cut(err)
+	return truncated(err)
 }
 
 // copy writes the first n bytes of the current entry to w.
@@ -236,7 +236,7 @@ func (t *tarballReader) copy(w io.Writer, n int64) error {
 	copied, err := io.CopyN(w, t.r, n)
 	t.offset += copied
 	t.left -= copied
-	return cut(err)
+	return truncated(err)
 }
 
 // skip passes over n bytes.
@@ -246,11 +246,11 @@ func (t *tarballReader) skip(n int64) error {
 	}
 	skipped, err := io.CopyN(io.Discard, t.r, n)
 	t.offset += skipped
-	return cut(err)
+	return truncated(err)
 }
 
-// cut says that a tar ends too early.
-func cut(err error) error {
+// truncated says that a tar ends too early.
+func truncated(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return errors.New("it ends in the middle of a file")
 	}
