@@ -3,7 +3,6 @@ package direct
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"maps"
 	"reflect"
 	"strings"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
-
-var errNotThere = fs.ErrNotExist
 
 // oddTarball is one that npm installs, with what it makes of it beside
 // package.json.
@@ -153,7 +150,7 @@ func TestTarballPlaces(t *testing.T) {
 		npmPackage("b", b, "node_modules/a/node_modules/b"),
 		npmPackage("c", c, "node_modules/@x/y/node_modules/c", "node_modules/c"),
 	}
-	downloads := memory{sri(a): a, sri(b): b, sri(c): c}
+	downloads := downloaded(t, a, b, c)
 	var first []byte
 	for _, jobs := range []int{1, 3} {
 		var out bytes.Buffer
@@ -236,7 +233,7 @@ func TestHostileTarball(t *testing.T) {
 func TestTarballBesidePlace(t *testing.T) {
 	a := tarOf(`{}`, tarMember{name: "package/node_modules", data: "a file"}).build(t)
 	b := tarOf(`{"name":"b"}`).build(t)
-	e := Engine{Downloads: memory{sri(a): a, sri(b): b}}
+	e := Engine{Downloads: downloaded(t, a, b)}
 	err := e.Install(t.Context(), npmRecipe(npmPackage("a", a), npmPackage("b", b, "node_modules/a/node_modules/b")), &bytes.Buffer{}, nil)
 	var broken *runtimes.PackageError
 	if !errors.As(err, &broken) || broken.File != "a-1.0.0.tgz" {
