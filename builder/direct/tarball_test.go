@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"maps"
@@ -244,4 +245,36 @@ func TestTarballBesidePlace(t *testing.T) {
 			t.Errorf("places %q are taken", bad)
 		}
 	}
+}
+
+// FuzzTarball: whatever a tarball holds, it is read or refused, and alike
+// whether there is room for it in memory or not.
+func FuzzTarball(f *testing.F) {
+	for _, odd := range oddTarballs(f) {
+		odd.spec.plain = true
+		f.Add(odd.spec.build(f))
+	}
+	f.Add(tarOf(`{}`).build(f))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p := &tarball{pkg: npmPackage("pkg", data), file: localBytes{bytes.NewReader(data)}}
+		tree, err := p.unpack(t.Context(), p.room())
+		var broken *runtimes.PackageError
+		if err != nil && !errors.As(err, &broken) {
+			t.Fatal(err)
+		}
+		again, err2 := p.unpack(t.Context(), 1)
+		if !reflect.DeepEqual(tree.files, again.files) || (err == nil) != (err2 == nil) {
+			t.Errorf("got %v, %v, and without room %v, %v", tree.files, err, again.files, err2)
+		}
+		if err != nil {
+			return
+		}
+		for _, u := range []unpacked{tree, again} {
+			var b bytes.Buffer
+			if err := p.write(t.Context(), tar.NewWriter(&b), u); err != nil {
+				t.Fatal(err)
+			}
+			readTar(t, &b)
+		}
+	})
 }
