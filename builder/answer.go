@@ -62,7 +62,7 @@ func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.Fil
 		return nil, err
 	}
 	for _, f := range kept.Files {
-		if !slices.ContainsFunc(files, func(g runtimes.File) bool { return g.SHA256 == f.SHA256 }) {
+		if !slices.ContainsFunc(files, func(g runtimes.File) bool { return g.Digest() == f.Digest() }) {
 			files = append(files, f)
 		}
 	}
@@ -80,7 +80,7 @@ func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.Fil
 // answersAll tells whether files holds one for each hash of the request.
 func answersAll(q runtimes.FileRequest, files []runtimes.File) bool {
 	return !slices.ContainsFunc(q.Hashes, func(hash string) bool {
-		return !slices.ContainsFunc(files, func(f runtimes.File) bool { return f.SHA256 == hash })
+		return !slices.ContainsFunc(files, func(f runtimes.File) bool { return f.Digest() == hash })
 	})
 }
 
@@ -99,6 +99,6 @@ func (r *run) otherFiles(ctx context.Context, q runtimes.FileRequest) error {
 	return &runtimes.DigestError{
 		What: q.Name + " " + q.Version,
 		Want: strings.Join(q.Hashes[:min(len(q.Hashes), 3)], " or "),
-		Got:  fmt.Sprintf("%d files with other hashes, %s of %s", len(others), others[0].SHA256, others[0].Name),
+		Got:  fmt.Sprintf("%d files with other hashes, %s of %s", len(others), others[0].Digest(), others[0].Name),
 	}
 }

@@ -101,7 +101,7 @@ func (p *project) builder() *builder.Builder {
 		Config: config, Cache: store,
 		Runtimes: []runtimes.Runtime{python.Runtime{}},
 		Index:    &direct.Index{Client: http.DefaultClient},
-		Indexes:  []string{p.index.SimpleURL()},
+		Indexes:  map[string][]string{"python": {p.index.SimpleURL()}},
 		Direct:   &direct.Engine{Downloads: storedDownloads{store}, Client: http.DefaultClient},
 		Report: func(e builder.Event) {
 			p.mu.Lock()

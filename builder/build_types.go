@@ -78,12 +78,14 @@ type PlannedTarget struct {
 
 // PlannedPackage is one package of a [PlannedTarget].
 type PlannedPackage struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	File    string `json:"file,omitempty"`
-	SHA256  string `json:"sha256,omitempty"`
-	Missing string `json:"missing,omitempty"` // why no prebuilt file is installed
-	Build   bool   `json:"build,omitempty"`   // File is a source to build
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	File      string `json:"file,omitempty"`
+	SHA256    string `json:"sha256,omitempty"`
+	Integrity string `json:"integrity,omitempty"` // in place of a SHA-256
+	Missing   string `json:"missing,omitempty"`   // why no prebuilt file is installed
+	Build     bool   `json:"build,omitempty"`     // File is a source to build
+	Scripts   bool   `json:"scripts,omitempty"`   // its install scripts are run
 }
 
 // Result is what a build gave.

@@ -44,9 +44,9 @@ type Builder struct {
 	Cache      *cache.Cache
 	Runtimes   []runtimes.Runtime
 	Index      Index
-	Resolver   Resolver
-	Indexes    []string        // package indexes configured outside the lock files
-	Containers ContainerEngine // nil where no address is known
+	Resolvers  map[string]Resolver // by the ecosystem of their questions
+	Indexes    map[string][]string // package indexes configured outside the lock files, by language
+	Containers ContainerEngine     // nil where no address is known
 	Direct     Engine
 	Report     func(Event) // must be safe for concurrent use
 }

@@ -63,6 +63,10 @@ type Layer struct {
 	Bytecode       bool
 	Project        bool                // the project itself, too
 	BuildRequires  map[string][]string // by package: what its build needs beside what it says
+	AllowScripts   []string            // npm packages whose install scripts may run
+	Slim           []string            // classes of files to leave out, sorted
+	Profiles       []string            // of a Maven project
+	Artifacts      []string            // jars to add, "group:artifact:classifier"
 	Universal      bool
 
 	Description string

@@ -55,13 +55,13 @@ func ParseArches(names []string) ([]runtimes.Arch, error) {
 func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {
 	var known, served []string
 	families := make(map[string][]string)
-	for _, info := range runtimes.Known() {
+	for _, info := range runtimes.Table() {
 		if info.Name == name {
 			return info, nil
 		}
 		known = append(known, info.Name)
 		families[info.Family] = append(families[info.Family], info.Name)
-		if hasPlugin(info) {
+		if info.Served() {
 			served = append(served, info.Name)
 		}
 	}
@@ -88,12 +88,6 @@ func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {
 	return runtimes.Info{}, err
 }
 
-// hasPlugin tells whether packages can be installed for a runtime.
-func hasPlugin(info runtimes.Info) bool {
-	_, ok := runtimes.Lookup(info.Name)
-	return ok
-}
-
 // settle decides whether a layer holds plain files, and refuses runtimes for
 // which no packages can be installed. Its error names no file.
 func (l *Layer) settle() *runtimes.InputError {
@@ -106,10 +100,10 @@ func (l *Layer) settle() *runtimes.InputError {
 	}
 	for _, r := range l.Runtimes {
 		switch {
-		case !hasPlugin(r) && r.Family == "provided":
+		case !r.Served() && r.Family == "provided":
 			return &runtimes.InputError{Problem: fmt.Sprintf("runtime %q: no packages can be installed for it", r.Name),
 				Hint: "a layer of own files needs plain: true"}
-		case !hasPlugin(r):
+		case !r.Served():
 			return &runtimes.InputError{Problem: fmt.Sprintf("runtime %q: layerbuild has no plugin for %s yet", r.Name, r.Family),
 				Hint: "a layer of own files needs plain: true; packages can be installed for " + strings.Join(servedFamilies(), ", ")}
 		case r.Family != l.Runtimes[0].Family:
@@ -123,7 +117,7 @@ func (l *Layer) settle() *runtimes.InputError {
 func servedFamilies() []string {
 	var all []string
 	for _, info := range runtimes.Table() {
-		if !slices.Contains(all, info.Family) {
+		if info.Served() && !slices.Contains(all, info.Family) {
 			all = append(all, info.Family)
 		}
 	}

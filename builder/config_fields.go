@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -58,6 +59,10 @@ var (
 		{"consoleScripts", booleanSchema, func(v value, into *Layer) { into.ConsoleScripts = v.boolean() }},
 		{"project", booleanSchema, func(v value, into *Layer) { into.Project = v.boolean() }},
 		{"buildRequires", buildRequiresSchema, func(v value, into *Layer) { into.BuildRequires = v.listsByName() }},
+		{"allowScripts", listSchema, func(v value, into *Layer) { into.AllowScripts = v.strs() }},
+		{"slim", slimSchema, func(v value, into *Layer) { into.Slim = v.slim() }},
+		{"profiles", listSchema, func(v value, into *Layer) { into.Profiles = v.strs() }},
+		{"artifacts", artifactsSchema, func(v value, into *Layer) { into.Artifacts = v.artifacts() }},
 		{"bytecode", booleanSchema, func(v value, into *Layer) { into.Bytecode = v.boolean() }},
 		{"universal", booleanSchema, func(v value, into *Layer) { into.Universal = v.boolean() }},
 		{"description", textSchema(maxDescription), func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
@@ -156,7 +161,10 @@ func (v value) checkRequired(lines map[string]int, l Layer) {
 }
 
 // plainLacks are the fields that mean nothing in a plain layer.
-var plainLacks = []string{"lockfile", "groups", "extras", "exclude", "consoleScripts", "bytecode", "project", "buildRequires"}
+var plainLacks = []string{
+	"lockfile", "groups", "extras", "exclude", "consoleScripts", "bytecode", "project", "buildRequires",
+	"allowScripts", "slim", "profiles", "artifacts",
+}
 
 // checkPlain reports what does not go together with a layer's runtimes.
 func (v value) checkPlain(lines map[string]int, l *Layer) {
@@ -286,6 +294,36 @@ func (v value) text(limit int) string {
 		v.addf("", "%s has %d characters, Lambda allows %d", v.name, n, limit)
 	}
 	return s
+}
+
+// slimClasses are the values of the field slim.
+var slimClasses = []string{"docs", "tests", "types", "maps", "otherPlatforms"}
+
+func (v value) slim() []string {
+	all := []string{}
+	for _, item := range v.items() {
+		if !slices.Contains(slimClasses, item.node.Value) {
+			item.addf(hint(item.node.Value, slimClasses), "unknown class of files %q", short(item.node.Value))
+		}
+		all = append(all, item.node.Value)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// artifactPattern matches what a Maven repository calls a jar.
+var artifactPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$`)
+
+func (v value) artifacts() []string {
+	all := []string{}
+	for _, item := range v.items() {
+		if !artifactPattern.MatchString(item.node.Value) {
+			item.addf("its version is the locked one", "%q is not group:artifact:classifier", short(item.node.Value))
+		}
+		all = append(all, item.node.Value)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (v value) engine() string {

@@ -80,6 +80,12 @@ func whatRuns(recipe runtimes.Recipe) string {
 	if built := recipe.Built(); len(built) > 0 {
 		return packageNames(built) + " must be built from source"
 	}
+	if scripted := recipe.Scripted(); len(scripted) > 0 {
+		return "install scripts are to be run, of " + packageNames(scripted)
+	}
+	if recipe.Managed {
+		return "the project's own package manager lays its packages out"
+	}
 	if recipe.Bytecode {
 		return "bytecode: true compiles with the runtime's own interpreter"
 	}

@@ -16,6 +16,9 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
+	"runtimes/node": {"runtimes"},
+	"runtimes/java": {"runtimes"},
+
 	// What pip and uv read beside a project is Python's business, too, but no
 	// plugin's: plugins see the project alone. The command line brings it.
 	"runtimes/python/indexes": {"runtimes"},
@@ -31,7 +34,7 @@ var mayImport = map[string][]string{
 	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
 	"builder/buildkit": {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -44,11 +47,11 @@ var onlyIn = map[string]string{
 	"gopkg.in/ini.v1":               "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar": "runtimes builder",
 	"github.com/vbauerster/mpb":     "cmd/layerbuild",
-	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel",
+	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
 	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
 	"github.com/cenkalti/backoff":   "builder/direct",
 	"golang.org/x/net":              "builder/direct builder/buildkit",
-	"gopkg.in/yaml.v3":              "builder",
+	"gopkg.in/yaml.v3":              "builder runtimes/node",
 	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
 	"github.com/go-git/go-git":      "runtimes/python",

@@ -28,6 +28,7 @@ type keyInput struct {
 	ConsoleScripts bool           `json:"consoleScripts"`
 	Interpreter    string         `json:"interpreter"`
 	ExcludeFiles   []string       `json:"excludeFiles"`
+	Slim           []string       `json:"slim,omitempty"`
 	Packages       []keyedPackage `json:"packages"`
 	Include        []keyedFile    `json:"include"`
 	Recipe         *keyedRecipe   `json:"recipe,omitempty"`
@@ -57,7 +58,12 @@ type keyedPackage struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	File    string `json:"file"`
-	SHA256  string `json:"sha256"`
+	SHA256  string `json:"sha256,omitempty"`
+
+	// These are empty for wheels.
+	Integrity string   `json:"integrity,omitempty"`
+	Places    []string `json:"places,omitempty"`
+	Scripts   bool     `json:"scripts,omitempty"`
 }
 
 type keyedFile struct {
@@ -80,6 +86,7 @@ func keyOf(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, 
 		ConsoleScripts: r.ConsoleScripts,
 		Interpreter:    r.Interpreter,
 		ExcludeFiles:   slices.Compact(slices.Sorted(slices.Values(r.ExcludeFiles))),
+		Slim:           r.Slim,
 		Packages:       make([]keyedPackage, 0, len(r.Packages)),
 		Include:        keyedFiles(include),
 	}
@@ -87,7 +94,10 @@ func keyOf(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, 
 		if p.Missing != "" && p.Build == nil {
 			return "", nil, fmt.Errorf("no key: %s %s has no file", p.Name, p.Version)
 		}
-		in.Packages = append(in.Packages, keyedPackage{p.Name, p.Version, p.File.Name, p.File.SHA256})
+		in.Packages = append(in.Packages, keyedPackage{
+			Name: p.Name, Version: p.Version, File: p.File.Name, SHA256: p.File.SHA256,
+			Integrity: p.File.Integrity, Places: p.Places, Scripts: p.Scripts,
+		})
 	}
 	if r.Runs() {
 		if r.Container == nil {

@@ -87,7 +87,7 @@ func newLocking(t *testing.T, files map[string]string) locking {
 
 func (l locking) builder() *builder.Builder {
 	b := l.project.builder()
-	b.Resolver = l.resolver
+	b.Resolvers = map[string]builder.Resolver{"pypi": l.resolver}
 	return b
 }
 

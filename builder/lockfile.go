@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (l *lockFile) pinOne(ctx context.Context, need runtimes.Need, earlier, pins
 		if err := l.renewal.refuse(need.Tool, "its hashes are not in it"); err != nil {
 			return false, err
 		}
-		files, err := toolFiles(ctx, need, b.Index, b.Indexes)
+		files, err := b.toolFiles(ctx, need)
 		if err != nil {
 			return false, fmt.Errorf("resolve %s %s: %w", need.Tool, need.Version, err)
 		}
@@ -165,7 +166,11 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, r.Builder); err != nil {
 				return false, err
 			}
-			packages, err := r.Resolver.Resolve(ctx, q, pins.Tools[q.Tool.Tool], before.Packages, upgrade)
+			resolver, ok := r.Resolvers[q.Ecosystem]
+			if !ok {
+				return false, fmt.Errorf("no resolver of %q is known", q.Ecosystem)
+			}
+			packages, err := resolver.Resolve(ctx, q, pins.Tools[q.Tool.Tool], before.Packages, upgrade)
 			if err != nil {
 				return false, err
 			}
@@ -235,15 +240,22 @@ func openError(questions []runtimes.Question, locked bool) error {
 // that layerbuild runs on, can run.
 var toolWheel = regexp.MustCompile(`(manylinux|musllinux)[0-9_.a-z]*_(x86_64|aarch64)\.|macosx_[0-9_]+_(x86_64|arm64)\.|win_amd64\.`)
 
-func toolFiles(ctx context.Context, need runtimes.Need, index Index, indexes []string) ([]runtimes.File, error) {
-	all, err := index.Files(ctx, runtimes.FileRequest{Ecosystem: "pypi", Name: need.Tool, Version: need.Version, Indexes: indexes})
+// toolFiles asks the index for the files of a tool: wheels for several
+// machines, or the one tarball of an npm package.
+func (b *Builder) toolFiles(ctx context.Context, need runtimes.Need) ([]runtimes.File, error) {
+	q := runtimes.FileRequest{Ecosystem: cmp.Or(need.Ecosystem, "pypi"), Name: cmp.Or(need.Package, need.Tool), Version: need.Version}
+	q.Indexes = b.Indexes["python"]
+	if q.Ecosystem == "npm" {
+		q.Indexes = b.Indexes["nodejs"]
+	}
+	all, err := b.Index.Files(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	var files []runtimes.File
 	for _, f := range all {
-		if toolWheel.MatchString(f.Name) {
-			files = append(files, runtimes.File{Name: f.Name, SHA256: f.SHA256})
+		if q.Ecosystem != "pypi" || toolWheel.MatchString(f.Name) {
+			files = append(files, runtimes.File{Name: f.Name, SHA256: f.SHA256, Integrity: f.Integrity})
 		}
 	}
 	if len(files) == 0 {

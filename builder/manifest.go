@@ -51,7 +51,10 @@ type ManifestPackage struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	File    string `json:"file"`
-	SHA256  string `json:"sha256"` // of the distribution file, hex
+	SHA256  string `json:"sha256,omitempty"` // of the distribution file, hex
+
+	// Integrity stands in place of a SHA-256 where the lock file has that.
+	Integrity string `json:"integrity,omitempty"`
 }
 
 // entryFacts is what a cache entry says beyond its blobs.
@@ -94,7 +97,7 @@ func newManifest(t target, entry cache.Entry, facts entryFacts, in keyInput) Man
 		Packages:      make([]ManifestPackage, len(in.Packages)),
 	}
 	for i, p := range in.Packages {
-		m.Packages[i] = ManifestPackage(p)
+		m.Packages[i] = ManifestPackage{p.Name, p.Version, p.File, p.SHA256, p.Integrity}
 	}
 	if r := in.Recipe; r != nil {
 		m.Recipe = &ManifestRecipe{r.Image, r.Tools, r.Bytecode}

@@ -39,16 +39,19 @@ type lockDocument struct {
 
 type lockedTool struct {
 	Version string            `yaml:"version"`
-	Files   map[string]string `yaml:"files"` // name → "sha256:…"
+	Files   map[string]string `yaml:"files"` // name → "sha256:…" or "sha512-…"
 }
 
 type lockedResolution struct {
 	Input    string              `yaml:"input"`    // "sha256:…"
 	For      []string            `yaml:"for,flow"` // "python3.11 x86_64", …
-	Packages map[string][]string `yaml:"packages"` // requirement → "sha256:…"
+	Packages map[string][]string `yaml:"packages"` // requirement → "sha256:…", with " " and the file's name where Pinned has one
 }
 
-var sha256Pattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var (
+	sha256Pattern    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	integrityPattern = regexp.MustCompile(`^sha512-[A-Za-z0-9+/]{86}==$`)
+)
 
 // readPins reads layerbuild.lock; sum is the hash of its content, "" where it
 // is not there.
@@ -121,10 +124,14 @@ func parsePins(file string, data []byte) (runtimes.Pins, error) {
 		t := runtimes.Tool{Version: tool.Version}
 		for _, file := range slices.Sorted(maps.Keys(tool.Files)) {
 			digest := tool.Files[file]
-			if !sha256Pattern.MatchString(digest) {
+			switch {
+			case sha256Pattern.MatchString(digest):
+				t.Files = append(t.Files, runtimes.File{Name: file, SHA256: strings.TrimPrefix(digest, "sha256:")})
+			case integrityPattern.MatchString(digest):
+				t.Files = append(t.Files, runtimes.File{Name: file, Integrity: digest})
+			default:
 				return pins, problem(fmt.Errorf("tool %s: %s: %q is no digest (sha256:… with 64 hex digits)", name, file, digest))
 			}
-			t.Files = append(t.Files, runtimes.File{Name: file, SHA256: strings.TrimPrefix(digest, "sha256:")})
 		}
 		pins.Tools[name] = t
 	}
@@ -151,6 +158,7 @@ func (l lockedResolution) parse() (runtimes.Resolution, error) {
 	for _, requirement := range slices.Sorted(maps.Keys(l.Packages)) {
 		p := runtimes.Pinned{Requirement: requirement}
 		for _, digest := range l.Packages[requirement] {
+			digest, p.File, _ = strings.Cut(digest, " ")
 			if !sha256Pattern.MatchString(digest) {
 				return res, fmt.Errorf("%s: %q is no digest (sha256:… with 64 hex digits)", requirement, digest)
 			}
@@ -170,7 +178,7 @@ func lockResolutions(all map[string]runtimes.Resolution) map[string]lockedResolu
 		l := lockedResolution{"sha256:" + res.Input, res.Places, map[string][]string{}}
 		for _, p := range res.Packages {
 			for _, digest := range p.SHA256 {
-				l.Packages[p.Requirement] = append(l.Packages[p.Requirement], "sha256:"+digest)
+				l.Packages[p.Requirement] = append(l.Packages[p.Requirement], strings.TrimSuffix("sha256:"+digest+" "+p.File, " "))
 			}
 		}
 		locked[name] = l
@@ -209,7 +217,9 @@ func formatPins(pins runtimes.Pins) ([]byte, error) {
 	for name, tool := range pins.Tools {
 		files := make(map[string]string)
 		for _, f := range tool.Files {
-			files[f.Name] = "sha256:" + f.SHA256
+			if files[f.Name] = f.Integrity; f.SHA256 != "" {
+				files[f.Name] = "sha256:" + f.SHA256
+			}
 		}
 		doc.Tools[name] = lockedTool{tool.Version, files}
 	}

@@ -53,7 +53,7 @@ func TestLayoutWarnings(t *testing.T) {
 
 // TestPlacesKnown: every language of Lambda has its place.
 func TestPlacesKnown(t *testing.T) {
-	for _, info := range runtimes.Known() {
+	for _, info := range runtimes.Table() {
 		if places[info.Family].advice == "" {
 			t.Errorf("where do files for %s belong?", info.Name)
 		}

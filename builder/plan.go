@@ -50,7 +50,10 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 		Output:   res.zip,
 	}
 	for _, pkg := range res.recipe.Packages {
-		p.Packages = append(p.Packages, PlannedPackage{pkg.Name, pkg.Version, pkg.File.Name, pkg.File.SHA256, pkg.Missing, pkg.Build != nil})
+		p.Packages = append(p.Packages, PlannedPackage{
+			Name: pkg.Name, Version: pkg.Version, File: pkg.File.Name, SHA256: pkg.File.SHA256, Integrity: pkg.File.Integrity,
+			Missing: pkg.Missing, Build: pkg.Build != nil, Scripts: pkg.Scripts,
+		})
 	}
 	if missing := res.recipe.Missing(); len(missing) > 0 {
 		p.EngineWhy = "there is no file to install for " + packageNames(missing)

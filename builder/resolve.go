@@ -224,24 +224,35 @@ func (r *run) mustEqual(ctx context.Context, project fs.FS, t target, first runt
 	}
 	files := make(map[string]runtimes.Package)
 	for _, p := range first.Packages {
-		files[p.Name] = p
+		files[member(p)] = p
 	}
 	for _, p := range recipe.Packages {
-		q, ok := files[p.Name]
+		q, ok := files[member(p)]
 		switch {
 		case !ok:
 			return problem("%s is installed only %s", p.Name, where)
 		case p.Build != nil:
 			return problem("%s is built from source, for one runtime and architecture at a time", p.Name)
-		case q.File.SHA256 != p.File.SHA256 || q.Missing != p.Missing:
+		case p.Scripts:
+			return problem("the install scripts of %s are run, for one runtime and architecture at a time", p.Name)
+		case q.File.Digest() != p.File.Digest() || q.Missing != p.Missing || !slices.Equal(q.Places, p.Places):
 			return problem("%s is %s %s, and %s elsewhere", p.Name, fileOrVersion(p), where, fileOrVersion(q))
 		}
-		delete(files, p.Name)
+		delete(files, member(p))
 	}
 	for name := range files {
 		return problem("%s is not installed %s", name, where)
 	}
 	return nil
+}
+
+// member names a package within its set. Only of those with places may a set
+// hold several versions.
+func member(p runtimes.Package) string {
+	if len(p.Places) == 0 {
+		return p.Name
+	}
+	return p.Name + " " + p.Version
 }
 
 func fileOrVersion(p runtimes.Package) string {

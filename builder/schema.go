@@ -155,9 +155,15 @@ func buildRequiresSchema() schema {
 	return schema{"type": "object", "propertyNames": schema{"minLength": 1}, "additionalProperties": listSchema()}
 }
 
+func slimSchema() schema { return listOf(schema{"enum": slices.Clone(slimClasses)}) }
+
+func artifactsSchema() schema {
+	return listOf(schema{"type": "string", "pattern": artifactPattern.String()})
+}
+
 func runtimeSchema() schema {
 	var names []string
-	for _, info := range runtimes.Known() {
+	for _, info := range runtimes.Table() {
 		names = append(names, info.Name)
 	}
 	several := listOf(schema{"enum": names})

@@ -21,7 +21,7 @@ type target struct {
 }
 
 // expand returns the configuration's targets, in its order.
-func expand(config *Config, output string, indexes []string) []target {
+func expand(config *Config, output string, indexes map[string][]string) []target {
 	var targets []target
 	for _, layer := range config.Layers {
 		var combos []runtimes.Target
@@ -41,9 +41,13 @@ func expand(config *Config, output string, indexes []string) []target {
 					Bytecode:       layer.Bytecode,
 					Project:        layer.Project,
 					BuildRequires:  layer.BuildRequires,
+					AllowScripts:   layer.AllowScripts,
+					Slim:           layer.Slim,
+					Profiles:       layer.Profiles,
+					Artifacts:      layer.Artifacts,
 					Places:         placesOf(config, runtime.Family, func(l Layer) bool { return l.Path == layer.Path }),
 					BuildPlaces:    placesOf(config, runtime.Family, func(Layer) bool { return true }),
-					Indexes:        indexes,
+					Indexes:        indexes[runtime.Family],
 				})
 			}
 		}

@@ -59,14 +59,18 @@ func (e *Unresolved) Error() string {
 // DigestError says that something fetched is not what was locked.
 type DigestError struct {
 	What string // "numpy-2.2.6-….whl", "image …"
-	Want string // the locked SHA-256, in hex
+	Want string // the locked SHA-256, in hex, or subresource integrity
 	Got  string // the one found, "" where the fetch itself refused
 	From string // where it came from, or ""
 }
 
 func (e *DigestError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s does not match its locked SHA-256 %s", e.What, e.Want)
+	kind := "SHA-256"
+	if strings.HasPrefix(e.Want, "sha") {
+		kind = "integrity"
+	}
+	fmt.Fprintf(&b, "%s does not match its locked %s %s", e.What, kind, e.Want)
 	if e.Got != "" {
 		fmt.Fprintf(&b, ": got %s", e.Got)
 	}

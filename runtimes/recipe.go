@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -21,6 +22,8 @@ type Recipe struct {
 	ConsoleScripts bool      // keep commands, in bin/
 	Interpreter    string    // path for the commands' first line; empty without ConsoleScripts
 	Bytecode       bool      // compile the packages to bytecode, which only a container can
+	Managed        bool      // the package manager in the container decides where packages go
+	Slim           []string  // classes of files that no runtime needs and that are left out, sorted
 
 	// ExcludeFiles are patterns in the form of doublestar ("**/tests/**"),
 	// matched against paths below the layer's root.
@@ -50,6 +53,15 @@ type Package struct {
 	// Build says how File is built where it is a source; nil for a prebuilt
 	// file, and where there is nothing to build either.
 	Build *Build
+
+	// Places are where File goes below the root of the installed tree, sorted:
+	// the folders that a tarball is unpacked to, the name of a jar. Empty for
+	// wheels, which say so themselves, and where Recipe.Managed.
+	Places []string
+
+	// Scripts says that the package's own install scripts are run, which only
+	// a container can.
+	Scripts bool
 }
 
 // Build says how a source becomes a prebuilt file, in a container of the
@@ -63,8 +75,17 @@ type Build struct {
 type File struct {
 	Name   string `json:"name"`           // file name: "numpy-2.2.6-cp311-….whl"
 	URL    string `json:"url,omitempty"`  // where it was seen; a mirror may hold it too
-	SHA256 string `json:"sha256"`         // lower-case hex
+	SHA256 string `json:"sha256"`         // lower-case hex; "" where Integrity says what it holds
 	Size   int64  `json:"size,omitempty"` // bytes, 0 where unknown
+
+	// Integrity is what npm's lock files have in place of a SHA-256: a
+	// subresource integrity, "sha512-" and the digest in base64.
+	Integrity string `json:"integrity,omitempty"`
+
+	// Platform is where the file is meant to run, as an npm registry says it;
+	// nil where nobody was asked. Scripts: it has install scripts.
+	Platform *Platform `json:"platform,omitempty"`
+	Scripts  bool      `json:"scripts,omitempty"`
 
 	// RequiresPython is the index's data-requires-python, a PEP 440 specifier.
 	RequiresPython string `json:"requiresPython,omitempty"`
@@ -75,6 +96,18 @@ type File struct {
 
 	// Local is set where the file lies in the project, and has no URL.
 	Local *LocalFile `json:"-"`
+}
+
+// Digest says what the file holds, in the words of its lock: a SHA-256 in hex
+// or a subresource integrity.
+func (f File) Digest() string { return cmp.Or(f.SHA256, f.Integrity) }
+
+// Platform is where an npm package runs, in the words of its package.json
+// ("linux", "!win32"). An empty list stands for anywhere.
+type Platform struct {
+	OS   []string `json:"os,omitempty"`
+	CPU  []string `json:"cpu,omitempty"`
+	Libc []string `json:"libc,omitempty"`
 }
 
 // LocalFile is a file in the project, or a folder of it as a tar.
@@ -104,9 +137,16 @@ func (r Recipe) those(hold func(Package) bool) []Package {
 	return those
 }
 
-// Runs tells whether something of the recipe runs code, which only a container
-// can: its key is then that of the whole recipe.
-func (r Recipe) Runs() bool { return r.Bytecode || len(r.Built()) > 0 }
+// Scripted lists the packages whose install scripts are run.
+func (r Recipe) Scripted() []Package {
+	return r.those(func(p Package) bool { return p.Scripts })
+}
+
+// Runs tells whether something of the recipe runs code that decides the layer,
+// which only a container can: its key is then that of the whole recipe.
+func (r Recipe) Runs() bool {
+	return r.Bytecode || r.Managed || len(r.Built()) > 0 || len(r.Scripted()) > 0
+}
 
 // Excluded tells whether path, below the layer's root, is to be left out.
 func (r Recipe) Excluded(path string) bool {
@@ -187,17 +227,19 @@ type Tool struct {
 
 // Need is a pin that is missing.
 type Need struct {
-	Image   string // an image reference with tag, or ""
-	Tool    string // a tool's name, or ""
-	Version string // the tool's version
+	Image     string // an image reference with tag, or ""
+	Tool      string // a tool's name, or ""
+	Version   string // the tool's version
+	Ecosystem string // whose index has it; "": "pypi"
+	Package   string // its name there; "": Tool
 }
 
 // FileRequest asks which files a package index has for a package.
 type FileRequest struct {
-	Ecosystem string   // "pypi"
+	Ecosystem string   // "pypi", "npm"
 	Name      string   // normalised
 	Version   string   // exact
-	Hashes    []string // SHA-256 in hex, sorted: only these files are wanted; empty: all
+	Hashes    []string // digests as in [File.Digest], sorted: only these files are wanted; empty: all
 	Indexes   []string // where to ask, as in [Recipe]
 }
 

@@ -20,18 +20,20 @@ func (p Place) String() string { return p.Runtime.Name + " " + string(p.Arch) }
 // Question asks for the versions and hashes that an input leaves open. Its
 // answer holds at all of its places.
 type Question struct {
-	Ecosystem    string // "pypi"
+	Ecosystem    string // "pypi", "maven"
 	Name         string // in [Pins]: a path in the project, or a package with its version
 	Build        bool   // it is asked for a build
 	Places       []Place
-	Requirements []string // in the ecosystem's own words
-	Constraints  []string // likewise; they ask for nothing by themselves
-	Prereleases  bool     // they are wanted wherever there are any
-	Sdist        *File    // a source archive: what it says that its build needs is asked, too
-	Indexes      []string // where to ask, as in [Recipe]
-	Tool         Need     // the tool that answers
-	Why          string   // what is open, or why the answer in layerbuild.lock does not hold
-	Damaged      bool     // the answer in layerbuild.lock lacks something that it must hold
+	Requirements []string     // in the ecosystem's own words
+	Constraints  []string     // likewise; they ask for nothing by themselves
+	Inputs       []InlineFile // files of the project that say what is asked, by their paths in it
+	Options      []string     // what else decides the answer: the profiles of a Maven project
+	Prereleases  bool         // they are wanted wherever there are any
+	Sdist        *File        // a source archive: what it says that its build needs is asked, too
+	Indexes      []string     // where to ask, as in [Recipe]
+	Tool         Need         // the tool that answers
+	Why          string       // what is open, or why the answer in layerbuild.lock does not hold
+	Damaged      bool         // the answer in layerbuild.lock lacks something that it must hold
 }
 
 // Digest is a SHA-256, in hex, of all that is asked: an answer to something
@@ -43,7 +45,16 @@ func (q Question) Digest() string {
 		Constraints  []string `json:"constraints,omitempty"`
 		Prereleases  bool     `json:"prereleases,omitempty"`
 		Sdist        string   `json:"sdist,omitempty"`
-	}{Ecosystem: q.Ecosystem, Requirements: q.Requirements, Constraints: q.Constraints, Prereleases: q.Prereleases}
+		Inputs       []string `json:"inputs,omitempty"`
+		Options      []string `json:"options,omitempty"`
+	}{
+		Ecosystem: q.Ecosystem, Requirements: q.Requirements, Constraints: q.Constraints,
+		Prereleases: q.Prereleases, Options: q.Options,
+	}
+	for _, in := range q.Inputs {
+		sum := sha256.Sum256(in.Data)
+		asked.Inputs = append(asked.Inputs, in.Path+" "+hex.EncodeToString(sum[:]))
+	}
 	if q.Sdist != nil {
 		asked.Sdist = q.Sdist.SHA256
 	}
@@ -84,9 +95,10 @@ type Resolution struct {
 }
 
 // Pinned is one member of a resolution: a requirement that names one version,
-// in its ecosystem's own words ("numpy==2.2.6 ; python_version == '3.11'"),
-// and the files that it may be.
+// in its ecosystem's own words ("numpy==2.2.6 ; python_version == '3.11'",
+// "org.slf4j:slf4j-api:2.0.17"), and the files that it may be.
 type Pinned struct {
 	Requirement string
 	SHA256      []string // lower-case hex, sorted
+	File        string   // the file's name, where neither Requirement nor an index tells it
 }

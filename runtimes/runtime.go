@@ -70,9 +70,15 @@ type Target struct {
 	// a package needs is resolved once for all of them.
 	BuildPlaces []Place
 
+	AllowScripts []string // npm packages whose install scripts may run
+	Slim         []string // classes of files to leave out, as in [Recipe.Slim]
+	Profiles     []string // of a Maven project
+	Artifacts    []string // jars to add that a lock cannot name, "group:artifact:classifier"
+
 	// Indexes are the package indexes that the user configured outside the
 	// lock file (a mirror), in order of preference. They win over those that
-	// the lock file names. Empty: none was configured.
+	// the lock file names. Empty: none was configured. For Node.js each is a
+	// line of an .npmrc: "registry=https://…", "@acme:registry=https://…".
 	Indexes []string
 
 	// Files answers the requests of an [Incomplete] error, by

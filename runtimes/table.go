@@ -25,11 +25,12 @@ type Glibc struct{ Major, Minor int }
 func (g Glibc) String() string { return fmt.Sprintf("%d.%d", g.Major, g.Minor) }
 
 // TableReviewed is the day on which the table was last held against AWS's
-// documentation.
-const TableReviewed = "2026-11-23"
+// documentation, as far as it could be reached: doc/runtimes.md says how.
+const TableReviewed = "2026-11-25"
 
 // table is Lambda's list of runtimes as AWS documents it ("Lambda runtimes",
-// "Runtime deprecation policy"); glibc is that of the operating system.
+// "Runtime deprecation policy"); glibc is that of the operating system. Those
+// that Lambda has retired are at the end of each language.
 var table = []Info{
 	python("3.14", "al2023", ""),
 	python("3.13", "al2023", ""),
@@ -37,10 +38,43 @@ var table = []Info{
 	python("3.11", "al2", "2027-06-30"),
 	python("3.10", "al2", "2026-10-31"),
 	python("3.9", "al2", "2025-12-15"),
+	python("3.8", "al2", "2024-10-14"),
+	python("3.7", "al1", "2023-12-04"),
+
+	nodejs("24", "al2023", ""),
+	nodejs("22", "al2023", "2027-04-30"),
+	nodejs("20", "al2023", "2026-04-30"),
+	nodejs("18", "al2", "2025-09-01"),
+	nodejs("16", "al2", "2024-06-12"),
+	nodejs("14", "al2", "2023-12-04"),
+
+	java("25", "", "al2023", ""),
+	java("21", "", "al2023", ""),
+	java("17", ".al2023", "al2023", ""),
+	java("17", "", "al2", "2027-06-30"),
+	java("11", ".al2023", "al2023", ""),
+	java("11", "", "al2", "2027-06-30"),
+	java("8", ".al2023", "al2023", ""),
+	java("8", ".al2", "al2", "2027-06-30"),
+	java("8", "", "al1", "2024-01-08"),
+
+	other("dotnet", "10", "dotnet10", "al2023"),
+	other("dotnet", "8", "dotnet8", "al2023"),
+	other("ruby", "3.4", "ruby3.4", "al2023"),
+	other("ruby", "3.3", "ruby3.3", "al2023"),
+	other("ruby", "3.2", "ruby3.2", "al2"),
+	other("provided", "", "provided.al2023", "al2023"),
+	other("provided", "", "provided.al2", "al2"),
 }
 
 // glibcOf is the C library of each operating system.
-var glibcOf = map[string]Glibc{"al2": {2, 26}, "al2023": {2, 34}}
+var glibcOf = map[string]Glibc{"al1": {2, 17}, "al2": {2, 26}, "al2023": {2, 34}}
+
+// Where AWS publishes the runtimes' images, and those with compilers.
+const (
+	imageBase      = "public.ecr.aws/lambda/"
+	buildImageBase = "public.ecr.aws/sam/build-"
+)
 
 func python(version, os, deprecated string) Info {
 	return Info{
@@ -49,11 +83,45 @@ func python(version, os, deprecated string) Info {
 		Version:     version,
 		OS:          os,
 		Glibc:       glibcOf[os],
-		Image:       "public.ecr.aws/lambda/python:" + version,
-		BuildImage:  "public.ecr.aws/sam/build-python" + version + ":latest",
+		Image:       imageBase + "python:" + version,
+		BuildImage:  buildImageBase + "python" + version + ":latest",
 		Interpreter: "/var/lang/bin/python" + version,
 		Deprecated:  deprecated,
 	}
+}
+
+func nodejs(version, os, deprecated string) Info {
+	return Info{
+		Name:        "nodejs" + version + ".x",
+		Family:      "nodejs",
+		Version:     version,
+		OS:          os,
+		Glibc:       glibcOf[os],
+		Image:       imageBase + "nodejs:" + version,
+		BuildImage:  buildImageBase + "nodejs" + version + ".x:latest",
+		Interpreter: "/var/lang/bin/node",
+		Deprecated:  deprecated,
+	}
+}
+
+// java has a suffix where Lambda has the version on several systems.
+func java(version, suffix, os, deprecated string) Info {
+	return Info{
+		Name:        "java" + version + suffix,
+		Family:      "java",
+		Version:     version,
+		OS:          os,
+		Glibc:       glibcOf[os],
+		Image:       imageBase + "java:" + version + suffix,
+		BuildImage:  buildImageBase + "java" + version + suffix + ":latest",
+		Interpreter: "/var/lang/bin/java",
+		Deprecated:  deprecated,
+	}
+}
+
+// other is a runtime that no plugin serves. A layer of plain files may name it.
+func other(family, version, name, os string) Info {
+	return Info{Name: name, Family: family, Version: version, OS: os, Glibc: glibcOf[os]}
 }
 
 // Table lists the runtimes, newest first within a language.
@@ -68,3 +136,7 @@ func Lookup(name string) (Info, bool) {
 	}
 	return Info{}, false
 }
+
+// Served tells whether packages can be installed for the runtime: it has an
+// image to install them in.
+func (i Info) Served() bool { return i.Image != "" }

@@ -36,16 +36,16 @@ type ReadAtCloser interface {
 	Size() int64
 }
 
-// Downloads keeps fetched files by their SHA-256, in hex, and serves none
-// unverified.
+// Downloads keeps fetched files by their digests, as in [runtimes.File.Digest],
+// and serves none unverified.
 type Downloads interface {
 	// Open returns an error that wraps fs.ErrNotExist where the file is
 	// absent.
-	Open(ctx context.Context, sha256 string) (ReadAtCloser, error)
+	Open(ctx context.Context, digest string) (ReadAtCloser, error)
 
 	// Save keeps what fetch writes and returns it. Where that does not have
-	// the hash, it keeps nothing and returns a *runtimes.DigestError.
-	Save(ctx context.Context, sha256 string, fetch func(w io.Writer) error) (ReadAtCloser, error)
+	// the digest, it keeps nothing and returns a *runtimes.DigestError.
+	Save(ctx context.Context, digest string, fetch func(w io.Writer) error) (ReadAtCloser, error)
 }
 
 // Engine installs package sets that consist of prebuilt files.
@@ -66,6 +66,16 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if p == nil {
 		p = func(runtimes.Update) {}
 	}
+	switch r.Runtime {
+	case "nodejs":
+		return e.installTarballs(ctx, r, w, p)
+	case "java":
+		return e.installJars(ctx, r, w, p)
+	}
+	return e.installWheels(ctx, r, w, p)
+}
+
+func (e *Engine) installWheels(ctx context.Context, r runtimes.Recipe, w io.Writer, p runtimes.Progress) error {
 	if err := installable(r); err != nil {
 		return err
 	}
@@ -154,7 +164,7 @@ func (e *Engine) file(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packa
 	if pkg.File.Local != nil {
 		return openLocal(pkg.File)
 	}
-	f, err := e.Downloads.Open(ctx, pkg.File.SHA256)
+	f, err := e.Downloads.Open(ctx, pkg.File.Digest())
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}

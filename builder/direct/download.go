@@ -57,10 +57,10 @@ func (e *Engine) fromLock(ctx context.Context, f fetcher, r runtimes.Recipe, pkg
 }
 
 // lackingError says that no index has a file.
-type lackingError struct{ name, version, sha256 string }
+type lackingError struct{ name, version, digest string }
 
 func (e *lackingError) Error() string {
-	return fmt.Sprintf("no index has a file of %s %s with SHA-256 %s", e.name, e.version, e.sha256)
+	return fmt.Sprintf("no index has a file of %s %s with the digest %s", e.name, e.version, e.digest)
 }
 
 // fromIndex asks the indexes for the file.
@@ -68,13 +68,13 @@ func (e *Engine) fromIndex(ctx context.Context, f fetcher, r runtimes.Recipe, pk
 	index := Index{Client: e.Client, newBackOff: e.newBackOff}
 	found, err := index.Files(ctx, runtimes.FileRequest{
 		Ecosystem: "pypi", Name: pkg.Name, Version: pkg.Version,
-		Hashes: []string{pkg.File.SHA256}, Indexes: r.Indexes,
+		Hashes: []string{pkg.File.Digest()}, Indexes: r.Indexes,
 	})
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, &runtimes.NetworkError{URL: pkg.File.Name, Err: &lackingError{pkg.Name, pkg.Version, pkg.File.SHA256}}
+		return nil, &runtimes.NetworkError{URL: pkg.File.Name, Err: &lackingError{pkg.Name, pkg.Version, pkg.File.Digest()}}
 	}
 	return e.save(ctx, f, pkg.File, found[0].URL, p)
 }
@@ -110,7 +110,7 @@ func both(first, then error) error {
 func (e *Engine) save(ctx context.Context, f fetcher, file runtimes.File, rawURL string, p runtimes.Progress) (ReadAtCloser, error) {
 	return try(ctx, f, rawURL, func() (ReadAtCloser, error) {
 		var network error
-		saved, err := e.Downloads.Save(ctx, file.SHA256, func(w io.Writer) error {
+		saved, err := e.Downloads.Save(ctx, file.Digest(), func(w io.Writer) error {
 			var local error
 			network, local = f.copy(ctx, w, file, rawURL, p)
 			return errors.Join(network, local)
@@ -123,7 +123,7 @@ func (e *Engine) save(ctx context.Context, f fetcher, file runtimes.File, rawURL
 			return nil, network
 		case errors.As(err, &digest):
 			return nil, backoff.Permanent(&runtimes.DigestError{
-				What: file.Name, Want: file.SHA256, Got: digest.Got, From: withoutSecrets(rawURL),
+				What: file.Name, Want: file.Digest(), Got: digest.Got, From: withoutSecrets(rawURL),
 			})
 		}
 		return nil, backoff.Permanent(&localError{err})
@@ -143,7 +143,7 @@ func (f fetcher) copy(ctx context.Context, w io.Writer, file runtimes.File, rawU
 		limit, total = file.Size, file.Size
 	}
 	tooLong := backoff.Permanent(&runtimes.DigestError{
-		What: file.Name, Want: file.SHA256, From: fmt.Sprintf("%s, which gives more than %d bytes", withoutSecrets(rawURL), limit),
+		What: file.Name, Want: file.Digest(), From: fmt.Sprintf("%s, which gives more than %d bytes", withoutSecrets(rawURL), limit),
 	})
 	if resp.ContentLength > limit {
 		return tooLong, nil

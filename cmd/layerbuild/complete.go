@@ -121,7 +121,7 @@ func (s *selection) knownRuntimes() []string {
 	var all []string
 	config := s.known()
 	if config == nil {
-		for _, info := range runtimes.Known() {
+		for _, info := range runtimes.Table() {
 			all = append(all, info.Name)
 		}
 		return all

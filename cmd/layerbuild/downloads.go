@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha512"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/cache"
@@ -16,12 +20,25 @@ import (
 // a wheel lies there once, whatever wanted it, and is verified as they are.
 type downloads struct{ cache *cache.Cache }
 
-func (d downloads) Open(ctx context.Context, sha256 string) (direct.ReadAtCloser, error) {
-	digest, err := cache.ParseDigest(sha256)
+// integrityKind is the kind of values that say which blob has a subresource
+// integrity: blobs are found by their SHA-256 alone.
+const integrityKind = "integrity/1"
+
+const sha512Prefix = "sha512-"
+
+func (d downloads) Open(ctx context.Context, digest string) (direct.ReadAtCloser, error) {
+	if strings.HasPrefix(digest, sha512Prefix) {
+		known, err := d.cache.GetValue(ctx, integrityKind, digest)
+		if err != nil {
+			return nil, errors.Join(fs.ErrNotExist, err)
+		}
+		digest = string(known)
+	}
+	sum, err := cache.ParseDigest(digest)
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.cache.OpenBlob(ctx, cache.Blob{SHA256: digest, Size: -1})
+	f, err := d.cache.OpenBlob(ctx, cache.Blob{SHA256: sum, Size: -1})
 	if err != nil {
 		if errors.Is(err, cache.ErrMiss) {
 			// A damaged file is set aside and fetched again.
@@ -32,29 +49,43 @@ func (d downloads) Open(ctx context.Context, sha256 string) (direct.ReadAtCloser
 	return sized(f)
 }
 
-func (d downloads) Save(ctx context.Context, sha256 string, fetch func(w io.Writer) error) (direct.ReadAtCloser, error) {
-	want, err := cache.ParseDigest(sha256)
-	if err != nil {
-		return nil, err
+func (d downloads) Save(ctx context.Context, digest string, fetch func(w io.Writer) error) (direct.ReadAtCloser, error) {
+	integrity := strings.HasPrefix(digest, sha512Prefix)
+	if _, err := cache.ParseDigest(digest); err != nil && !integrity {
+		return nil, fmt.Errorf("%q is no digest that can be verified", digest)
 	}
 	w, err := d.cache.NewBlob()
 	if err != nil {
 		return nil, err
 	}
-	if err := fetch(w); err != nil {
+	var to io.Writer = w
+	long := sha512.New()
+	if integrity {
+		to = io.MultiWriter(w, long)
+	}
+	if err := fetch(to); err != nil {
 		w.Abort()
 		return nil, err
 	}
-	if got := w.Blob().SHA256; got != want {
+	sum := w.Blob().SHA256.String()
+	got := sum
+	if integrity {
+		got = sha512Prefix + base64.StdEncoding.EncodeToString(long.Sum(nil))
+	}
+	if got != digest {
 		w.Abort()
-		return nil, &runtimes.DigestError{Want: sha256, Got: got.String()}
+		return nil, &runtimes.DigestError{Want: digest, Got: got}
 	}
 	if _, err := w.Commit(); err != nil {
 		// A cache that cannot be written must not stop a build: the file is
 		// used from where it was fetched to, and gone afterwards.
 		return unkept{w}, nil
 	}
-	return d.Open(ctx, sha256)
+	if integrity {
+		// Without the value the file is fetched again by the next build.
+		_ = d.cache.PutValue(ctx, integrityKind, digest, []byte(sum))
+	}
+	return d.Open(ctx, sum)
 }
 
 // unkept is a fetched file that the cache could not keep.

@@ -10,6 +10,8 @@ import (
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/java"
+	"github.com/layerbuild/layerbuild/runtimes/node"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
 
@@ -28,13 +30,15 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err != nil {
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
-	b.Runtimes = []runtimes.Runtime{python.Runtime{}}
+	b.Runtimes = []runtimes.Runtime{python.Runtime{}, node.Runtime{}, java.Runtime{}}
 	b.Index = &direct.Index{Client: client}
-	b.Indexes = configured.Indexes
+	b.Indexes = map[string][]string{"python": configured.Indexes}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
-	b.Resolver = &resolver.Resolver{
-		Engine: engine, Folder: filepath.Join(cacheDir, "resolver"), Logins: configured.Logins, CABundle: caBundle,
+	b.Resolvers = map[string]builder.Resolver{
+		"pypi": &resolver.Resolver{
+			Engine: engine, Folder: filepath.Join(cacheDir, "resolver"), Logins: configured.Logins, CABundle: caBundle,
+		},
 	}
 	address, from := s.builderAddress(b.Config)
 	tls := b.Config.Builder.TLS

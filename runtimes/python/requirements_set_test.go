@@ -2,6 +2,7 @@ package python
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ wheel @ https://f.example/wheel-2%2Bl-py3-none-any.whl A:
 		{Name: "native", Version: "1.0", File: runtimes.File{Name: "native-1.0-cp311-cp311-manylinux_2_17_aarch64.whl", SHA256: hashB, URL: "https://i.example/native"}},
 		{Name: "wheel", Version: "2+l", File: runtimes.File{Name: "wheel-2+l-py3-none-any.whl", SHA256: hashA, URL: "https://f.example/wheel-2%2Bl-py3-none-any.whl"}},
 	}
-	if !slices.Equal(r.Packages, packages) {
+	if !reflect.DeepEqual(r.Packages, packages) {
 		t.Errorf("got  %+v\nwant %+v", r.Packages, packages)
 	}
 	notes := strings.Join(r.Notes, "\n")
