@@ -48,8 +48,13 @@ func readNPM(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	if s.packages, err = c.packages(project, placed); err != nil {
 		return nil, err
 	}
-	written := &npmProject{packages: s.packages, nodes: placed}
-	s.steps = written.steps
+	s.notes = append(s.notes, runtimeNotes(t, s.packages)...)
+	written := &npmProject{packages: s.packages, placed: placed}
+	files, err := written.files(t)
+	if err != nil {
+		return nil, err
+	}
+	s.steps = func(t runtimes.Target) []runtimes.Step { return npmSteps(t, len(s.packages), files) }
 	return s, nil
 }
 

@@ -82,6 +82,7 @@ type npmNode struct {
 	folder bool
 	wants  []dependency
 
+	fromURL   bool // something asks for it by its address
 	completed bool // by what the registry says
 
 	optional bool // only optional dependencies lead to it: lock files of version 1 say no more
@@ -259,6 +260,11 @@ func validPart(s string) bool {
 func (l *npmLock) connect() {
 	for _, n := range l.nodes {
 		n.edges = l.edgesOf(n, n.wants)
+		for _, e := range n.edges {
+			if e.to != nil && kindOf(e.spec) == urlSpec {
+				e.to.fromURL = true
+			}
+		}
 	}
 }
 

@@ -102,11 +102,11 @@ func (l *npmLock) version1Node(location, alias string, e npm1Entry) *npmNode {
 		location: location, alias: alias, name: alias, version: string(e.Version), resolved: string(e.Resolved),
 		integrity: string(e.Integrity), bundled: e.Bundled, optional: e.Optional,
 	}
-	switch kind := kindOf(n.version); kind {
+	switch kindOf(n.version) {
 	case aliasSpec:
 		n.name, n.version = splitAlias(n.version)
 	case urlSpec, gitSpec:
-		n.resolved, n.version = n.version, ""
+		n.resolved, n.version, n.fromURL = n.version, "", true
 	case folderSpec:
 		n.resolved, n.version = n.version, ""
 	}
