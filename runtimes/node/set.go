@@ -1,6 +1,10 @@
 package node
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
+
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -18,6 +22,23 @@ type set struct {
 	needs []runtimes.Need
 	tools map[string]string // the tools' versions
 	steps func(t runtimes.Target) []runtimes.Step
+}
+
+// runtimeNotes says which packages of a set Lambda's runtime has itself.
+func runtimeNotes(t runtimes.Target, packages []runtimes.Package) []string {
+	if major, err := strconv.Atoi(t.Runtime.Version); err != nil || major < 18 {
+		return nil // they have the SDK's version 2
+	}
+	names := map[string]bool{}
+	for _, p := range packages {
+		if strings.HasPrefix(p.Name, "@aws-sdk/") || strings.HasPrefix(p.Name, "@smithy/") {
+			names[p.Name] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Lambda's runtime has the AWS SDK itself, and %d of its packages are in this layer: exclude: ['@aws-sdk/*', '@smithy/*'] leaves them out", len(names))}
 }
 
 // Where things are in the container.
