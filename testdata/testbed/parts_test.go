@@ -61,18 +61,27 @@ func TestRecipeKey(t *testing.T) {
 	if _, other, _ = im.recipe(archs[0]); key == other {
 		t.Error("another package leaves the key as it was")
 	}
+	im = imageNamed("lambda/java:21")
+	_, key, err = im.recipe(archs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	im.From = "sam/build-java17:latest"
+	if _, other, _ = im.recipe(archs[0]); key == other {
+		t.Error("another image to begin with leaves the key as it was")
+	}
 	im.Scripts = []string{"missing.sh"}
 	if _, _, err := im.recipe(archs[0]); err == nil {
 		t.Error("a script that is not there: no error")
 	}
 }
 
-// An image for building is made for the machine's own architecture, the one
-// that its tag names; a runtime's image for all that are wanted.
+// One image of each runtime with packages for both architectures is made for
+// both, all others for the machine's own.
 func TestArchsOf(t *testing.T) {
 	for _, im := range images {
 		want := archs
-		if im.String() != "lambda/python:3.11" {
+		if s := im.String(); s != "lambda/python:3.11" && s != "lambda/nodejs:22" {
 			want = []arch{native()}
 		}
 		if got := (&testbed{archs: archs}).archsOf(im); !slices.Equal(got, want) {
@@ -91,6 +100,22 @@ func TestPartNamesDiffer(t *testing.T) {
 				t.Errorf("%s and %s are both called %s", other, im, name)
 			}
 			seen[name] = im
+		}
+	}
+}
+
+// What a tag names in a recipe must be there, and made for as many architectures.
+func TestFrom(t *testing.T) {
+	tb := &testbed{archs: archs}
+	for _, im := range images {
+		if im.From == "" {
+			continue
+		}
+		i := slices.IndexFunc(images, func(other image) bool { return other.String() == im.From })
+		if i < 0 {
+			t.Errorf("%s begins with %s, which is not in the list", im, im.From)
+		} else if from := images[i]; len(tb.archsOf(from)) < len(tb.archsOf(im)) {
+			t.Errorf("%s begins with %s, which is made for fewer architectures", im, from)
 		}
 	}
 }
