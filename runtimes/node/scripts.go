@@ -100,22 +100,27 @@ func scriptsStep(t runtimes.Target, packages []runtimes.Package) runtimes.Step {
 	}
 }
 
-// gypLeftovers are what node-gyp leaves beside what it was asked for, below a
-// package's folder. They hold paths and times, or lead out of the layer.
-var gypLeftovers = []string{
-	"build/Makefile", "build/*.mk", "build/*.Makefile", "build/config.gypi", "build/gyp-*-tool",
-	"build/node_gyp_bins/*", "build/Release/.deps/**", "build/Release/obj/**", "build/Release/obj.target/**",
-	"build/Release/*.a", "build/Release/*.d", "build/Release/*.stamp", "build/Release/nothing.a",
-}
-
 // isLeftover tells whether a file, by its path below its package's folder, is
-// what a compilation left.
+// what node-gyp or node-pre-gyp left of a compilation beside its result. Such
+// files hold paths and times, or lead out of the layer.
 func isLeftover(below string) bool {
-	return slices.ContainsFunc(gypLeftovers, func(pattern string) bool {
-		if dir, ok := strings.CutSuffix(pattern, "/**"); ok {
-			return strings.HasPrefix(below, dir+"/")
+	top, rest, _ := strings.Cut(below, "/")
+	for _, suffix := range []string{".target.mk", ".Makefile"} {
+		if strings.HasSuffix(below, suffix) {
+			return true // also in the folder of what the package compiles with
 		}
-		ok, _ := path.Match(pattern, below) // the patterns are ours
-		return ok
-	})
+	}
+	switch {
+	case strings.HasPrefix(top, "build-tmp-"):
+		return true
+	case top != "build":
+		return false
+	}
+	for _, part := range strings.Split(rest, "/") {
+		if part == ".deps" || part == "obj" || part == "obj.target" || part == "node_gyp_bins" {
+			return true
+		}
+	}
+	name := path.Base(rest)
+	return name == "Makefile" || name == "config.gypi" || slices.Contains([]string{".a", ".d", ".mk", ".o", ".stamp", ".ar-file-list"}, path.Ext(name))
 }
