@@ -47,7 +47,7 @@ var onlyIn = map[string]string{
 	"github.com/spf13/cobra":        "cmd/layerbuild",
 	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes builder/resolver",
 	"gopkg.in/ini.v1":               "runtimes/python/indexes",
-	"github.com/bmatcuk/doublestar": "runtimes builder",
+	"github.com/bmatcuk/doublestar": "runtimes builder runtimes/node",
 	"github.com/vbauerster/mpb":     "cmd/layerbuild",
 	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
 	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
@@ -56,7 +56,7 @@ var onlyIn = map[string]string{
 	"gopkg.in/yaml.v3":              "builder runtimes/node",
 	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
-	"github.com/go-git/go-git":      "runtimes/python",
+	"github.com/go-git/go-git":      "runtimes/python runtimes/node",
 }
 
 func TestImports(t *testing.T) {
