@@ -238,7 +238,7 @@ func (p *npmPlacer) move(folder, place string) {
 
 // need makes sure that a dependency is found from place.
 func (p *npmPlacer) need(place string, e npmEdge) {
-	if e.to == nil || e.dev || p.broken[e.to] || p.exclude.drops(e.name, e.to.name) {
+	if e.to == nil || e.dev || p.exclude.drops(e.name, e.to.name) || p.broken[e.to] {
 		return
 	}
 	for at, ok := place, true; ok; at, ok = outer(at) {
