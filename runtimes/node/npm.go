@@ -82,7 +82,7 @@ func (c *npmClosure) findRoot(project fs.FS) error {
 			return err
 		}
 	}
-	c.root, c.manifest = root, m
+	c.root, c.workspaces = root, top.Workspaces
 	if m.Name != "" {
 		root.name = m.Name
 	}

@@ -12,12 +12,12 @@ import (
 
 // npmClosure finds what a project of a lock file installs for a target.
 type npmClosure struct {
-	lock     *npmLock
-	target   runtimes.Target
-	exclude  *excluder
-	root     *npmNode // whose dependencies are installed: the project, or a member of its workspace
-	roots    []npmEdge
-	manifest *manifest // root's
+	lock       *npmLock
+	target     runtimes.Target
+	exclude    *excluder
+	root       *npmNode // whose dependencies are installed: the project, or a member of its workspace
+	roots      []npmEdge
+	workspaces []string // the patterns of the members' folders
 
 	required map[*npmNode]bool // what must be there, whatever happens to what is optional
 	broken   map[*npmNode]bool // what cannot be installed, and what needs such
