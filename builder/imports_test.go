@@ -56,7 +56,7 @@ var onlyIn = map[string]string{
 	"gopkg.in/yaml.v3":              "builder runtimes/node",
 	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
-	"github.com/go-git/go-git":      "runtimes/python runtimes/node",
+	"github.com/go-git/go-git":      "runtimes/python",
 }
 
 func TestImports(t *testing.T) {
