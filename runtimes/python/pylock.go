@@ -119,7 +119,7 @@ func parsePylock(file string, data []byte) (*pylock, error) {
 	}
 	version, _ := head.Version.(string)
 	if major, _, _ := strings.Cut(version, "."); major != "1" {
-		return nil, unknownLockVersion(file, lineOf(data, "lock-version"), version, "the kind pylock.toml", "1")
+		return nil, unknownLockVersion(file, lineOf(data, "lock-version"), version, "pylock.toml", "1")
 	}
 	var lock pylock
 	if err := decodeTOML(file, data, &lock); err != nil {
