@@ -35,6 +35,7 @@ func TestSixLocks(t *testing.T) {
 	source := fmt.Sprintf("\n[[tool.poetry.source]]\nname = \"main\"\nurl = %q\npriority = \"primary\"\n", m.index+"/")
 	m.lock("poetry", source, "poetry", "lock")
 	m.lock("poetry-1", "", "poetry-1.8", "lock")
+	m.hashless("poetry-1", "poetry-hashless")
 	m.write("pdm/.pdm-python", filepath.Join(setting(t, "LAYERBUILD_TEST_TOOLS"), "bin", "python"))
 	m.lock("pdm", "", "pdm", "lock")
 	m.lockPipenv()
@@ -44,7 +45,7 @@ func TestSixLocks(t *testing.T) {
 		zips map[string][]byte
 	}
 	var first built
-	for _, name := range []string{"uv", "pylock", "requirements", "poetry", "poetry-1", "pdm", "pipenv"} {
+	for _, name := range []string{"uv", "pylock", "requirements", "poetry", "poetry-1", "poetry-hashless", "pdm", "pipenv"} {
 		for _, engine := range []string{"direct", "buildkit"} {
 			if engine == "buildkit" && name != "poetry" {
 				continue // the direct engine is quicker; that both agree others hold
@@ -170,8 +171,110 @@ func (m *managers) toolPoetry(text string) string {
 	return b.String()
 }
 
+// hashless copies a poetry.lock without the hashes, as old versions of poetry
+// wrote it: layerbuild.lock then has them.
+func (m *managers) hashless(from, to string) {
+	m.t.Helper()
+	m.write(to+"/pyproject.toml", m.read(from+"/pyproject.toml"))
+	lock := m.read(from + "/poetry.lock")
+	plain := regexp.MustCompile(`(?m)^files = \[\n(?:    .*\n)*\]$`).ReplaceAllString(lock, "files = []")
+	if plain == lock || strings.Contains(plain, "sha256:") {
+		m.t.Fatal("poetry.lock does not look as expected")
+	}
+	m.write(to+"/poetry.lock", plain)
+}
+
 func (m *managers) lockPipenv() {
 	m.t.Helper()
 	m.write("pipenv/Pipfile", fmt.Sprintf("[[source]]\nname = \"main\"\nurl = %q\nverify_ssl = true\n\n%s", m.index, m.example("Pipfile")))
 	m.run("pipenv", "pipenv", "lock")
+}
+
+// TestLockExamples locks each format's example with its own manager, and builds
+// it by either engine: the same bytes.
+func TestLockExamples(t *testing.T) {
+	m := &managers{t: t, root: t.TempDir()}
+	m.lock("uv", "", "uv", "lock")
+	m.index = regexp.MustCompile(`registry = "([^"]+)"`).FindStringSubmatch(m.read("uv/uv.lock"))[1]
+	for _, example := range []struct {
+		manager  string
+		packages int // in the layer for x86_64
+		with     []string
+		without  []string
+	}{
+		{"poetry", 24, []string{"cryptography", "mangum", "orjson"}, []string{"colorama", "iniconfig"}},
+		{"pdm", 25, []string{"greenlet", "mangum", "orjson", "uvloop"}, []string{"iniconfig"}},
+		{"pipenv", 18, []string{"lxml", "mangum", "uvloop"}, []string{"colorama", "iniconfig"}},
+		{"pylock", 24, []string{"aiohttp", "uvloop"}, []string{"colorama"}},
+	} {
+		t.Run(example.manager, func(t *testing.T) {
+			m := &managers{t: t, root: m.root, index: m.index}
+			folder := "python-" + example.manager
+			if err := os.CopyFS(filepath.Join(m.root, folder), os.DirFS(filepath.Join("../../testdata/examples", folder))); err != nil {
+				t.Fatal(err)
+			}
+			m.lockExample(folder, example.manager)
+			want := map[string][]byte(nil)
+			for _, engine := range []string{"direct", "buildkit"} {
+				r := &runner{t: t, dir: filepath.Join(m.root, folder), data: t.TempDir()}
+				if err := os.Mkdir(filepath.Join(r.data, "tmp"), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				r.run(0, "build", "--engine", engine, "--no-cache")
+				got := r.outputs()
+				if want == nil {
+					want = got
+				}
+				equalFolders(t, got, want)
+			}
+			var manifest struct{ Packages []struct{ Name string } }
+			for name, data := range want {
+				if strings.HasSuffix(name, "x86_64.json") {
+					if err := json.Unmarshal(data, &manifest); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			names := map[string]bool{}
+			for _, p := range manifest.Packages {
+				names[p.Name] = true
+			}
+			if len(names) != example.packages {
+				t.Errorf("%d packages, want %d: %v", len(names), example.packages, manifest.Packages)
+			}
+			for _, name := range example.with {
+				if !names[name] {
+					t.Errorf("%s is not in the layer", name)
+				}
+			}
+			for _, name := range example.without {
+				if names[name] {
+					t.Errorf("%s is in the layer", name)
+				}
+			}
+		})
+	}
+}
+
+// lockExample has a manager lock its own example.
+func (m *managers) lockExample(folder, manager string) {
+	m.t.Helper()
+	switch manager {
+	case "poetry":
+		m.write(folder+"/pyproject.toml", m.read(folder+"/pyproject.toml")+
+			fmt.Sprintf("\n[[tool.poetry.source]]\nname = \"main\"\nurl = %q\npriority = \"primary\"\n", m.index+"/"))
+		m.run(folder, "poetry", "lock")
+	case "pdm":
+		m.write(folder+"/.pdm-python", filepath.Join(setting(m.t, "LAYERBUILD_TEST_TOOLS"), "bin", "python"))
+		m.run(folder, "pdm", "lock", "-G", ":all")
+	case "pipenv":
+		m.write(folder+"/Pipfile", fmt.Sprintf("[[source]]\nname = \"main\"\nurl = %q\nverify_ssl = true\n\n%s", m.index, m.read(folder+"/Pipfile")))
+		m.run(folder, "pipenv", "lock", "--categories", "packages dev-packages jobs")
+	case "pylock":
+		m.run(folder, "uv", "lock")
+		m.run(folder, "uv", "export", "--frozen", "--format", "pylock.toml", "-o", "pylock.toml")
+		if err := os.Remove(filepath.Join(m.root, folder, "uv.lock")); err != nil {
+			m.t.Fatal(err)
+		}
+	}
 }
