@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 
 	"runtimes/node":          {"runtimes", "runtimes/node/manifest"},
 	"runtimes/node/manifest": {},
+	"runtimes/node/npmrc":    {"runtimes"}, // like runtimes/python/indexes
 	"runtimes/java":          {"runtimes"},
 
 	// What pip and uv read beside a project is Python's business, too, but no
@@ -35,7 +36,7 @@ var mayImport = map[string][]string{
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
 	"builder/buildkit": {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -52,7 +53,7 @@ var onlyIn = map[string]string{
 	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
 	"github.com/cenkalti/backoff":   "builder/direct",
 	"golang.org/x/net":              "builder/direct builder/buildkit",
-	"gopkg.in/yaml.v3":              "builder runtimes/node",
+	"gopkg.in/yaml.v3":              "builder runtimes/node runtimes/node/npmrc",
 	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
 	"github.com/go-git/go-git":      "runtimes/python",
