@@ -35,8 +35,9 @@ var mayImport = map[string][]string{
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
 	"builder/buildkit": {"runtimes"},
+	"builder/git":      {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -47,7 +48,7 @@ var onlyIn = map[string]string{
 	"github.com/spf13/cobra":        "cmd/layerbuild",
 	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes builder/resolver",
 	"gopkg.in/ini.v1":               "runtimes/python/indexes",
-	"github.com/bmatcuk/doublestar": "runtimes builder",
+	"github.com/bmatcuk/doublestar": "runtimes builder runtimes/node",
 	"github.com/vbauerster/mpb":     "cmd/layerbuild",
 	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
 	"github.com/agext/levenshtein":  "builder cmd/layerbuild",

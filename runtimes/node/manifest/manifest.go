@@ -13,8 +13,8 @@ import (
 // CommandSet says which files of a package are its commands. Those are
 // executable, whatever the package's tarball says.
 type CommandSet struct {
-	files  []string
-	folder string // all files below it, "" for none
+	Files  []string
+	Folder string // all files below it, "" for none
 }
 
 // Commands reads "bin", in each of its forms, and "directories.bin" out of a
@@ -50,7 +50,7 @@ func Commands(data []byte) CommandSet {
 	var directories map[string]any
 	if json.Unmarshal(fields["directories"], &directories) == nil {
 		if folder, ok := directories["bin"].(string); ok {
-			set.folder = inside(folder)
+			set.Folder = inside(folder)
 		}
 	}
 	return set
@@ -58,7 +58,7 @@ func Commands(data []byte) CommandSet {
 
 func (s *CommandSet) add(target any) {
 	if text, ok := target.(string); ok {
-		s.files = append(s.files, inside(text))
+		s.Files = append(s.Files, inside(text))
 	}
 }
 
@@ -69,9 +69,9 @@ func inside(name string) string {
 
 // Has tells whether the file at a path in the package is a command.
 func (s CommandSet) Has(name string) bool {
-	if s.folder != "" {
-		rest, ok := strings.CutPrefix(name, s.folder+"/")
+	if s.Folder != "" {
+		rest, ok := strings.CutPrefix(name, s.Folder+"/")
 		return ok && !strings.HasPrefix(rest, ".") && !strings.Contains(rest, "/.")
 	}
-	return slices.Contains(s.files, name)
+	return slices.Contains(s.Files, name)
 }
