@@ -16,8 +16,8 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
-	"runtimes/node":          {"runtimes", "runtimes/node/manifest"},
-	"runtimes/node/manifest": {},
+	"runtimes/node":          {"runtimes", "runtimes/node/commands"},
+	"runtimes/node/commands": {},
 	"runtimes/node/npmrc":    {"runtimes"}, // like runtimes/python/indexes
 	"runtimes/java":          {"runtimes"},
 
@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
-	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands"},
 	"builder/buildkit": {"runtimes"},
 	"builder/git":      {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
-	"github.com/layerbuild/layerbuild/runtimes/node/manifest"
+	"github.com/layerbuild/layerbuild/runtimes/node/commands"
 )
 
 // maxPackageJSON bounds a package.json that is read for its commands.
@@ -31,15 +31,15 @@ func markCommands(r runtimes.Recipe, installed, layer runtimes.Tree) error {
 				return fmt.Errorf("%s/package.json: %w", place, err)
 			}
 			below := path.Join(r.Prefix, strings.TrimPrefix(place, "node_modules"))
-			commands := manifest.Commands(data)
-			names := commands.Files
-			if commands.Folder != "" {
+			set := commands.Of(data)
+			names := set.Files
+			if set.Folder != "" {
 				names = layer.Paths()
 			}
 			for _, name := range names {
 				name = strings.TrimPrefix(name, below+"/")
 				f, ok := layer[below+"/"+name]
-				if ok && f.Mode.IsRegular() && commands.Has(name) {
+				if ok && f.Mode.IsRegular() && set.Has(name) {
 					f.Mode = 0o755
 					layer[below+"/"+name] = f
 				}
