@@ -16,8 +16,9 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
-	"runtimes/node":          {"runtimes", "runtimes/node/manifest"},
-	"runtimes/node/manifest": {},
+	"runtimes/node":          {"runtimes", "runtimes/node/commands"},
+	"runtimes/node/commands": {},
+	"runtimes/node/npmrc":    {"runtimes"}, // like runtimes/python/indexes
 	"runtimes/java":          {"runtimes"},
 
 	// What pip and uv read beside a project is Python's business, too, but no
@@ -32,11 +33,11 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
-	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands"},
 	"builder/buildkit": {"runtimes"},
 	"builder/git":      {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -53,7 +54,7 @@ var onlyIn = map[string]string{
 	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
 	"github.com/cenkalti/backoff":   "builder/direct",
 	"golang.org/x/net":              "builder/direct builder/buildkit",
-	"gopkg.in/yaml.v3":              "builder runtimes/node",
+	"gopkg.in/yaml.v3":              "builder runtimes/node runtimes/node/npmrc",
 	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
 	"github.com/go-git/go-git":      "runtimes/python",
