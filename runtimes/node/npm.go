@@ -49,6 +49,7 @@ func readNPM(project fs.FS, file string, t runtimes.Target) (*set, error) {
 		return nil, err
 	}
 	s.notes = append(s.notes, runtimeNotes(t, s.packages)...)
+	s.notes = append(s.notes, allowScripts(t, s.packages)...)
 	written := &npmProject{packages: s.packages, placed: placed}
 	files, err := written.files(t)
 	if err != nil {
