@@ -100,6 +100,12 @@ func TestNPMStepsMirror(t *testing.T) {
 	if want := "registry=https://mirror.example/npm/\n@x:registry=https://x.example/\n"; npmrc != want {
 		t.Errorf(".npmrc: %q", npmrc)
 	}
+	entries, _, _ = lockOf(t, recipeFrom(t, "closure", func(_ fstest.MapFS, target *runtimes.Target) {
+		target.Indexes = []string{"@x:registry=https://x.example/"}
+	}))
+	if a := entries["node_modules/a"]; a.Resolved == "" {
+		t.Errorf("another scope's registry is asked for a: %+v", a)
+	}
 	entries, _, _ = lockOf(t, recipeFrom(t, "url", mirror))
 	if a := entries["node_modules/a"]; a.Resolved != "https://files.example/a.tgz" {
 		t.Errorf("a: %+v", a)
