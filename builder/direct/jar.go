@@ -141,17 +141,16 @@ func (e *Engine) jar(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packag
 }
 
 // jarAddresses lists where the package's file may be, in the order of the
-// recipe's repositories. Its name is "group:artifact".
+// recipe's repositories. The package's name is "group:artifact", with a
+// classifier behind it where it has one; its URL is one from the folder of the
+// module, where the file's name alone does not lead to it.
 func jarAddresses(r runtimes.Recipe, pkg runtimes.Package) ([]string, error) {
-	var addresses []string
-	if pkg.File.URL != "" && !r.Mirrored {
-		addresses = append(addresses, pkg.File.URL)
-	}
-	c, err := coordinate.Parse(pkg.Name + ":" + pkg.Version)
+	parts := append(strings.Split(pkg.Name, ":"), "")
+	c, err := coordinate.Parse(parts[0] + ":" + parts[1] + ":" + pkg.Version)
 	if err != nil {
 		return nil, err
 	}
-	path, err := c.Path(cmp.Or(pkg.File.Name, c.FileName()))
+	path, err := c.Path(cmp.Or(pkg.File.URL, pkg.File.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -159,15 +158,13 @@ func jarAddresses(r runtimes.Recipe, pkg runtimes.Package) ([]string, error) {
 	if len(repositories) == 0 {
 		repositories = []string{""}
 	}
+	var addresses []string
 	for _, repository := range repositories {
 		address, err := inRepository(repository, path)
 		if err != nil {
 			return nil, err
 		}
 		addresses = append(addresses, address)
-	}
-	if pkg.File.URL != "" && r.Mirrored {
-		addresses = append(addresses, pkg.File.URL)
 	}
 	return addresses, nil
 }

@@ -17,43 +17,43 @@ import (
 // maxGradleLock bounds a lock: a large project's has a few thousand lines.
 const maxGradleLock = 16 << 20
 
-// gradleOption marks the question of a Gradle lock: its requirements are exact,
-// and nothing is left to resolve but which files they are.
-const gradleOption = "gradle"
+// GradleOption marks the question of a Gradle lock among those of the ecosystem
+// "maven": its requirements are exact, and nothing is left to resolve but which
+// files they are.
+const GradleOption = "gradle"
 
 // gradleProject is a project with a Gradle lock, on its way to a set of jars.
 type gradleProject struct {
 	project  fs.FS
 	dir      string // the Gradle project's folder, not the lock's
 	target   runtimes.Target
-	lock     *gradleLock
+	lock     *gradleFile
 	verified *verification
 	notes    []string
 }
 
-// readGradle reads the jars that a Gradle lock installs, and what the user
-// should know of it.
-func readGradle(project fs.FS, file string, t runtimes.Target) ([]runtimes.Package, []string, error) {
+// readGradle reads the jars that a Gradle lock installs.
+func readGradle(project fs.FS, file string, t runtimes.Target) (*jars, error) {
 	data, err := readBounded(project, file, maxGradleLock)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	lock, err := parseGradleLock(file, data)
+	lock, err := parseGradleFile(file, data)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	g := &gradleProject{project: project, dir: path.Clean(cmp.Or(t.Path, ".")), target: t, lock: lock}
 	if err := g.check(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if g.verified, err = readVerification(project, g.dir); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if len(lock.modules) == 0 {
-		return nil, nil, nil
+		return &jars{}, nil
 	}
-	packages, err := g.packages()
-	return packages, g.notes, err
+	files, err := g.files()
+	return &jars{files: files, notes: g.notes}, err
 }
 
 // check refuses a lock that does not say what runs, and what a lock cannot do.
@@ -91,9 +91,9 @@ func gradleLockHint(script string) string {
 		script, gradleConfiguration, gradleWriteLocks)
 }
 
-// packages asks for what the lock leaves open, the files and their hashes, and
+// files asks for what the lock leaves open, the files and their hashes, and
 // lists the jars once that is known.
-func (g *gradleProject) packages() ([]runtimes.Package, error) {
+func (g *gradleProject) files() ([]jar, error) {
 	questions, err := g.questions()
 	if err != nil {
 		return nil, err
@@ -124,16 +124,11 @@ func (g *gradleProject) packages() ([]runtimes.Package, error) {
 	return g.jars(pinned)
 }
 
-// lockName is the file that holds resolutions, as messages call it.
-const lockName = "layerbuild.lock"
-
 // questions are one for the lock, which all layers of the folder share, and one
 // for each artifact that the layer declares itself.
 func (g *gradleProject) questions() ([]runtimes.Question, error) {
-	base := runtimes.Question{
-		Ecosystem: "maven", Name: g.lock.file, Places: g.target.Places,
-		Options: []string{gradleOption}, Indexes: g.target.Indexes,
-	}
+	base := runtimes.Question{Ecosystem: "maven", Name: g.lock.file, Places: g.target.Places, Options: []string{GradleOption}}
+	base.Indexes, _ = indexesOf(g.target, nil)
 	all := base
 	for _, m := range g.lock.modules {
 		classifiers, main := g.verified.classifiers(m.Coordinate)
@@ -243,9 +238,9 @@ func (g *gradleProject) moved(q runtimes.Question, r runtimes.Resolution) string
 
 // jars are the packages of a resolution, without those that are excluded and
 // those that contribute no file.
-func (g *gradleProject) jars(pinned []runtimes.Pinned) ([]runtimes.Package, error) {
+func (g *gradleProject) jars(pinned []runtimes.Pinned) ([]jar, error) {
 	used := make(map[string]bool)
-	var packages []runtimes.Package
+	var files []jar
 	for _, p := range pinned {
 		c, err := coordinate.Parse(p.Requirement)
 		if err != nil {
@@ -264,10 +259,11 @@ func (g *gradleProject) jars(pinned []runtimes.Pinned) ([]runtimes.Package, erro
 				Hint: "leave it out with exclude: " + c.Module() + "; an .aar is for Android, a .war for a servlet container",
 			}
 		}
-		packages = append(packages, runtimes.Package{
-			Name: c.Module(), Version: c.Version,
-			File: runtimes.File{Name: cmp.Or(p.File, c.FileName()), SHA256: p.SHA256[0]},
-		})
+		j := jar{c, runtimes.File{Name: c.FileName(), SHA256: p.SHA256[0]}}
+		if p.File != "" {
+			j.file.Name, j.file.URL = path.Base(p.File), p.File
+		}
+		files = append(files, j)
 	}
 	for _, pattern := range g.target.Exclude {
 		if !used[pattern] {
@@ -277,8 +273,7 @@ func (g *gradleProject) jars(pinned []runtimes.Pinned) ([]runtimes.Package, erro
 	if len(used) > 0 {
 		g.notes = append(g.notes, g.lock.file+" does not say what pulled a module in: exclude drops what it names and nothing else")
 	}
-	placeJars(packages)
-	return packages, nil
+	return files, nil
 }
 
 // excludedBy is the pattern that excludes a module, "" where none does.
@@ -291,29 +286,6 @@ func excludedBy(patterns []string, c coordinate.Coordinate) string {
 		return ""
 	}
 	return patterns[i]
-}
-
-// jarFolder is where Lambda's Java runtimes look for a layer's jars.
-const jarFolder = "java/lib"
-
-// placeJars gives each package its place, and sorts them. Of two jars that are
-// called alike, each gets its group before its name.
-func placeJars(packages []runtimes.Package) {
-	count := make(map[string]int)
-	for _, p := range packages {
-		count[path.Base(p.File.Name)]++
-	}
-	for i, p := range packages {
-		name := path.Base(p.File.Name)
-		if count[name] > 1 {
-			group, _, _ := strings.Cut(p.Name, ":")
-			name = group + "." + name
-		}
-		packages[i].Places = []string{jarFolder + "/" + name}
-	}
-	slices.SortFunc(packages, func(a, b runtimes.Package) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.File.Name, b.File.Name))
-	})
 }
 
 // readBounded reads a file of the project that has at most limit bytes.

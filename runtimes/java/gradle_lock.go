@@ -21,20 +21,20 @@ type gradleModule struct {
 	line int
 }
 
-// gradleLock is what a lock of Gradle's says.
-type gradleLock struct {
+// gradleFile is what a lock of Gradle's says.
+type gradleFile struct {
 	file           string
 	modules        []gradleModule // of the runtimeClasspath, in the file's order
 	configurations []string       // all that it names, sorted
 }
 
 // locksRuntime tells whether the lock has the runtimeClasspath, be it empty.
-func (l *gradleLock) locksRuntime() bool {
+func (l *gradleFile) locksRuntime() bool {
 	return slices.Contains(l.configurations, gradleConfiguration)
 }
 
 // find returns the locked module "group:artifact".
-func (l *gradleLock) find(module string) (gradleModule, bool) {
+func (l *gradleFile) find(module string) (gradleModule, bool) {
 	i := slices.IndexFunc(l.modules, func(m gradleModule) bool { return m.Module() == module })
 	if i < 0 {
 		return gradleModule{}, false
@@ -42,11 +42,11 @@ func (l *gradleLock) find(module string) (gradleModule, bool) {
 	return l.modules[i], true
 }
 
-// parseGradleLock reads a lock: lines "group:artifact:version=configurations"
+// parseGradleFile reads a lock: lines "group:artifact:version=configurations"
 // and one "empty=configurations". A file of the older form, one for each
 // configuration and named after it, has lines without configurations.
-func parseGradleLock(file string, data []byte) (*gradleLock, error) {
-	l := &gradleLock{file: file}
+func parseGradleFile(file string, data []byte) (*gradleFile, error) {
+	l := &gradleFile{file: file}
 	single := path.Base(file) == "gradle.lockfile" || bytes.Contains(data, []byte("="))
 	if !single {
 		l.configurations = []string{strings.TrimSuffix(path.Base(file), ".lockfile")}
@@ -80,7 +80,7 @@ func parseGradleLock(file string, data []byte) (*gradleLock, error) {
 }
 
 // parseLine reads one line; the one of empty configurations has no module.
-func (l *gradleLock) parseLine(text string, single bool) (*gradleModule, []string, error) {
+func (l *gradleFile) parseLine(text string, single bool) (*gradleModule, []string, error) {
 	for _, mark := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
 		if strings.HasPrefix(text, mark) {
 			return nil, nil, fmt.Errorf("a merge conflict is left in it")
@@ -108,7 +108,7 @@ func (l *gradleLock) parseLine(text string, single bool) (*gradleModule, []strin
 
 // checkModules refuses a lock that names a module twice, and versions that are
 // none.
-func (l *gradleLock) checkModules() error {
+func (l *gradleFile) checkModules() error {
 	versions := make(map[string]gradleModule, len(l.modules))
 	for _, m := range l.modules {
 		if before, twice := versions[m.Module()]; twice {
@@ -125,7 +125,7 @@ func (l *gradleLock) checkModules() error {
 	return nil
 }
 
-func (l *gradleLock) problem(line int, err error) error {
+func (l *gradleFile) problem(line int, err error) error {
 	return &runtimes.InputError{
 		File: l.file, Line: line, Problem: "cannot be read", Err: err,
 		Hint: "have Gradle write it anew: " + gradleWriteLocks,
