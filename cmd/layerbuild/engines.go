@@ -8,9 +8,11 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
+	"github.com/layerbuild/layerbuild/builder/maven"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -32,7 +34,11 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}, node.Runtime{}, java.Runtime{}}
 	b.Index = &direct.Index{Client: client}
-	b.Indexes = map[string][]string{"python": configured.Indexes}
+	mirrors, err := findMirrors()
+	if err != nil {
+		return nil, err
+	}
+	b.Indexes = map[string][]string{"python": configured.Indexes, "java": settings.Indexes(mirrors)}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
 	b.Resolvers = map[string]builder.Resolver{
@@ -53,6 +59,9 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		NoCache:      s.noCache,
 	}
 	b.Containers = container{containers}
+	b.Resolvers["maven"] = &maven.Resolver{
+		Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+	}
 	return containers.Close, nil
 }
 
