@@ -4,13 +4,17 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
+	"github.com/layerbuild/layerbuild/builder/maven"
+	"github.com/layerbuild/layerbuild/builder/modules"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -32,7 +36,11 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}, node.Runtime{}, java.Runtime{}}
 	b.Index = &direct.Index{Client: client}
-	b.Indexes = map[string][]string{"python": configured.Indexes}
+	mirrors, err := findMirrors()
+	if err != nil {
+		return nil, err
+	}
+	b.Indexes = map[string][]string{"python": configured.Indexes, "java": settings.Indexes(mirrors)}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
 	b.Resolvers = map[string]builder.Resolver{
@@ -53,7 +61,24 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		NoCache:      s.noCache,
 	}
 	b.Containers = container{containers}
+	b.Resolvers["maven"] = javaResolver{
+		poms: &maven.Resolver{
+			Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+		},
+		modules: &modules.Resolver{Repositories: engine, Jobs: s.jobs},
+	}
 	return containers.Close, nil
+}
+
+// javaResolver answers questions of the ecosystem "maven". Those of a pom need
+// Maven; those of a Gradle lock are exact, and need none.
+type javaResolver struct{ poms, modules builder.Resolver }
+
+func (j javaResolver) Resolve(ctx context.Context, q runtimes.Question, tool runtimes.Tool, earlier []runtimes.Pinned, upgrade []string) ([]runtimes.Pinned, error) {
+	if slices.Contains(q.Options, java.GradleOption) {
+		return j.modules.Resolve(ctx, q, tool, earlier, upgrade)
+	}
+	return j.poms.Resolve(ctx, q, tool, earlier, upgrade)
 }
 
 // container is the BuildKit engine as the builder wants to see it.

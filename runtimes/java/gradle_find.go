@@ -27,13 +27,13 @@ const maxScript = 4 << 20
 func gradleUnlocked(project fs.FS, dir string) error {
 	script := ""
 	for _, name := range gradleScripts {
-		if file := path.Join(dir, name); isFile(project, file) {
+		if file := path.Join(dir, name); exists(project, file) {
 			script = cmp.Or(script, file)
 		}
 	}
 	problem := &runtimes.InputError{File: script, Problem: "the Gradle project is not locked"}
 	switch others := gradleOtherLocks(project, dir); {
-	case isFile(project, path.Join(dir, "buildscript-gradle.lockfile")):
+	case exists(project, path.Join(dir, "buildscript-gradle.lockfile")):
 		problem.Problem = "only the build script's own class path is locked (buildscript-gradle.lockfile), and not what the project runs with"
 	case len(others) > 0:
 		problem.Problem = fmt.Sprintf("it has %s, and no lock of the %s", strings.Join(others, ", "), gradleConfiguration)
@@ -48,11 +48,6 @@ func gradleUnlocked(project fs.FS, dir string) error {
 		problem.Hint = fmt.Sprintf("each sub-project has its own lock: name its folder as path, such as %s; or %s", below[0], problem.Hint)
 	}
 	return problem
-}
-
-func isFile(project fs.FS, file string) bool {
-	info, err := fs.Stat(project, file)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // gradleOtherLocks lists locks of single configurations, other than the one
@@ -79,7 +74,7 @@ func gradleSubprojects(project fs.FS, dir string) []string {
 	}
 	var below []string
 	for _, e := range entries {
-		if sub := path.Join(dir, e.Name()); e.IsDir() && slices.ContainsFunc(gradleLocks, func(name string) bool { return isFile(project, path.Join(sub, name)) }) {
+		if sub := path.Join(dir, e.Name()); e.IsDir() && slices.ContainsFunc(gradleLocks, func(name string) bool { return exists(project, path.Join(sub, name)) }) {
 			below = append(below, sub)
 		}
 	}
