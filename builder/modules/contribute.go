@@ -71,17 +71,23 @@ func (m *found) byVariant(ctx context.Context, data []byte, sum string) ([]runti
 func (m *found) variantFile(ctx context.Context, f variantFile) (runtimes.Pinned, error) {
 	c := m.nameOf(f.URL)
 	var declared []string
-	for algorithm, sum := range map[string]string{"sha256": f.SHA256, "sha512": f.SHA512} {
-		if sum != "" {
-			declared = append(declared, algorithm+":"+strings.ToLower(sum))
-		}
+	if f.SHA256 != "" {
+		declared = append(declared, "sha256:"+padded(f.SHA256, 2*sha256.Size))
 	}
-	slices.Sort(declared)
+	if f.SHA512 != "" {
+		declared = append(declared, "sha512:"+padded(f.SHA512, 2*sha512.Size))
+	}
 	p, err := m.file(ctx, c, f.URL, declared)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, m.lost(f.URL, "its module metadata", err)
 	}
 	return p, err
+}
+
+// padded is a checksum as text: Gradle wrote it as a number, without the zeros
+// in front.
+func padded(sum string, digits int) string {
+	return strings.Repeat("0", max(0, digits-len(sum))) + strings.ToLower(sum)
 }
 
 // nameOf makes a coordinate of a file's name, by which the answer calls it.
