@@ -70,7 +70,7 @@ func slimJars(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 		slimmed++
 	}
 	if slimmed > 0 {
-		notes = append(notes, fmt.Sprintf("slim: %s leaves %d native libraries out of %d jars, %.1f MB", otherPlatforms, dropped, slimmed, float64(saved)/1e6))
+		notes = append(notes, fmt.Sprintf("slim: %s saves %.1f MB: native libraries for other platforms, %d in %d of the jars", otherPlatforms, float64(saved)/1e6, dropped, slimmed))
 	}
 	return notes, nil
 }
