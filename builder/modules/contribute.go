@@ -66,28 +66,15 @@ func (m *found) byVariant(ctx context.Context, data []byte, sum string) ([]runti
 	return answer, nil, nil
 }
 
-// variantFile answers for one file of the variant, whose checksums the
-// metadata has.
+// variantFile answers for one file of the variant. The checksums that module
+// metadata has are not held against it: Gradle does not, and some were made of
+// another file than the published one.
 func (m *found) variantFile(ctx context.Context, f variantFile) (runtimes.Pinned, error) {
-	c := m.nameOf(f.URL)
-	var declared []string
-	if f.SHA256 != "" {
-		declared = append(declared, "sha256:"+padded(f.SHA256, 2*sha256.Size))
-	}
-	if f.SHA512 != "" {
-		declared = append(declared, "sha512:"+padded(f.SHA512, 2*sha512.Size))
-	}
-	p, err := m.file(ctx, c, f.URL, declared)
+	p, err := m.file(ctx, m.nameOf(f.URL), f.URL)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, m.lost(f.URL, "its module metadata", err)
 	}
 	return p, err
-}
-
-// padded is a checksum as text: Gradle wrote it as a number, without the zeros
-// in front.
-func padded(sum string, digits int) string {
-	return strings.Repeat("0", max(0, digits-len(sum))) + strings.ToLower(sum)
 }
 
 // nameOf makes a coordinate of a file's name, by which the answer calls it.
@@ -123,7 +110,7 @@ func (m *found) byPOM(ctx context.Context) ([]runtimes.Pinned, *coordinate.Coord
 	switch packaging := m.pom.packaging; {
 	case packaging == "pom":
 		// Such a module may have a jar, and mostly has none.
-		p, err := m.file(ctx, c, c.FileName(), nil)
+		p, err := m.file(ctx, c, c.FileName())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nothing, nil, nil
 		}
@@ -144,7 +131,7 @@ func (m *found) byPOM(ctx context.Context) ([]runtimes.Pinned, *coordinate.Coord
 			c = other
 		}
 	}
-	p, err := m.file(ctx, c, c.FileName(), nil)
+	p, err := m.file(ctx, c, c.FileName())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, m.lost(c.FileName(), "its POM", err)
 	}
@@ -165,7 +152,7 @@ func (m *found) has(ctx context.Context, c coordinate.Coordinate) (bool, error) 
 
 // named answers for a file that is asked for by its classifier or extension.
 func (m *found) named(ctx context.Context, c coordinate.Coordinate) ([]runtimes.Pinned, error) {
-	p, err := m.file(ctx, c, c.FileName(), nil)
+	p, err := m.file(ctx, c, c.FileName())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &runtimes.InputError{
 			File: m.question.Name, Problem: fmt.Sprintf("%s has no file %s in %s", m.release, c.FileName(), m.place()), Err: err,
@@ -192,10 +179,10 @@ func (m *found) lost(file, by string, err error) error {
 	}
 }
 
-// file answers for a file of the module, which must have one of each kind of
-// the declared checksums, and those of the question's constraints. The error
-// wraps fs.ErrNotExist where the repository does not have it.
-func (m *found) file(ctx context.Context, c coordinate.Coordinate, name string, declared []string) (runtimes.Pinned, error) {
+// file answers for a file of the module, which must have the checksums that the
+// question's constraints say. The error wraps fs.ErrNotExist where the
+// repository does not have it.
+func (m *found) file(ctx context.Context, c coordinate.Coordinate, name string) (runtimes.Pinned, error) {
 	p := runtimes.Pinned{Requirement: c.String()}
 	if name != c.FileName() {
 		p.File = name
@@ -205,8 +192,7 @@ func (m *found) file(ctx context.Context, c coordinate.Coordinate, name string, 
 		return p, m.problem(err)
 	}
 	if before, ok := m.earlier[p.Requirement]; ok && before.File == p.File {
-		sums := direct.Sums{SHA256: before.SHA256[0]}
-		if m.verify(path.Base(name), sums) == nil && matches(sums, declared) {
+		if m.verify(path.Base(name), direct.Sums{SHA256: before.SHA256[0]}) == nil {
 			return before, nil
 		}
 	}
@@ -216,9 +202,6 @@ func (m *found) file(ctx context.Context, c coordinate.Coordinate, name string, 
 	}
 	if err := m.verify(path.Base(name), sums); err != nil {
 		return p, err
-	}
-	if !matches(sums, declared) {
-		return p, mismatch(path.Base(name), sums, declared, "the module metadata of "+m.release.String())
 	}
 	p.SHA256 = []string{sums.SHA256}
 	return p, nil

@@ -31,10 +31,8 @@ type variant struct {
 }
 
 type variantFile struct {
-	Name   string `json:"name"`
-	URL    string `json:"url"`
-	SHA256 string `json:"sha256"`
-	SHA512 string `json:"sha512"`
+	Name string `json:"name"`
+	URL  string `json:"url"`
 }
 
 type capability struct {

@@ -220,27 +220,13 @@ func TestChecksums(t *testing.T) {
 			}
 		})
 	}
-	t.Run("written as numbers", func(t *testing.T) {
-		content := "jar"
-		for !strings.HasPrefix(hexSum(content), "0") {
-			content += "."
-		}
-		metadata := `{"formatVersion":"1.0","variants":[{"name":"run","attributes":{},"files":[{"name":"m-1.jar","url":"m-1.jar","sha256":"` + strings.TrimLeft(hexSum(content), "0") + `"}]}]}`
-		server := serve(t, map[string]string{"g/m/1/m-1.pom": pomText(redirect), "g/m/1/m-1.module": metadata, "g/m/1/m-1.jar": content}, nil)
-		r, _ := resolver(t)
-		got, err := r.Resolve(t.Context(), question([]string{"g:m:1"}, server), runtimes.Tool{}, nil, nil)
-		if err != nil || answer(got)["g:m:1"] != hexSum(content) {
-			t.Errorf("got %v, %v", answer(got), err)
-		}
-	})
 	t.Run("of the metadata", func(t *testing.T) {
 		metadata := `{"formatVersion":"1.0","variants":[{"name":"run","attributes":{},"files":[{"name":"m-1.jar","url":"m-1.jar","sha256":"` + wrong.SHA256 + `"}]}]}`
 		server := serve(t, map[string]string{"g/m/1/m-1.pom": pomText(redirect), "g/m/1/m-1.module": metadata, "g/m/1/m-1.jar": "jar"}, nil)
 		r, _ := resolver(t)
-		_, err := r.Resolve(t.Context(), question([]string{"g:m:1"}, server), runtimes.Tool{}, nil, nil)
-		var digest *runtimes.DigestError
-		if !errors.As(err, &digest) || !strings.Contains(err.Error(), "the module metadata of g:m:1") {
-			t.Errorf("got %v", err)
+		got, err := r.Resolve(t.Context(), question([]string{"g:m:1"}, server), runtimes.Tool{}, nil, nil)
+		if err != nil || answer(got)["g:m:1"] != jar.SHA256 { // as the real jackson-datatype-jsr310:2.18.4 has it
+			t.Errorf("got %v, %v", answer(got), err)
 		}
 	})
 }
