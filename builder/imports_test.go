@@ -35,9 +35,10 @@ var mayImport = map[string][]string{
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes"},
+	"builder/git":      {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "builder/modules", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "builder/modules", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
