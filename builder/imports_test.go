@@ -17,11 +17,13 @@ var mayImport = map[string][]string{
 	"runtimes/python/wheel": {},
 
 	"runtimes/node": {"runtimes"},
-	"runtimes/java": {"runtimes"},
 
 	// What pip and uv read beside a project is Python's business, too, but no
 	// plugin's: plugins see the project alone. The command line brings it.
 	"runtimes/python/indexes": {"runtimes"},
+
+	"runtimes/java":            {"runtimes", "runtimes/java/coordinate"},
+	"runtimes/java/coordinate": {},
 
 	"cache/tempfile":   {},
 	"zipper":           {"cache/tempfile"},
@@ -31,10 +33,11 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
-	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "builder/modules", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -43,7 +46,7 @@ var onlyIn = map[string]string{
 	"github.com/google/osv-scalibr": "builder/direct",
 	"github.com/klauspost/compress": "zipper builder/direct",
 	"github.com/spf13/cobra":        "cmd/layerbuild",
-	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes builder/resolver",
+	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes runtimes/java builder/resolver",
 	"gopkg.in/ini.v1":               "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar": "runtimes builder",
 	"github.com/vbauerster/mpb":     "cmd/layerbuild",

@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/builder/maven"
+	"github.com/layerbuild/layerbuild/builder/modules"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
@@ -59,10 +61,24 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		NoCache:      s.noCache,
 	}
 	b.Containers = container{containers}
-	b.Resolvers["maven"] = &maven.Resolver{
-		Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+	b.Resolvers["maven"] = javaResolver{
+		poms: &maven.Resolver{
+			Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+		},
+		modules: &modules.Resolver{Repositories: engine, Jobs: s.jobs},
 	}
 	return containers.Close, nil
+}
+
+// javaResolver answers questions of the ecosystem "maven". Those of a pom need
+// Maven; those of a Gradle lock are exact, and need none.
+type javaResolver struct{ poms, modules builder.Resolver }
+
+func (j javaResolver) Resolve(ctx context.Context, q runtimes.Question, tool runtimes.Tool, earlier []runtimes.Pinned, upgrade []string) ([]runtimes.Pinned, error) {
+	if slices.Contains(q.Options, java.GradleOption) {
+		return j.modules.Resolve(ctx, q, tool, earlier, upgrade)
+	}
+	return j.poms.Resolve(ctx, q, tool, earlier, upgrade)
 }
 
 // container is the BuildKit engine as the builder wants to see it.

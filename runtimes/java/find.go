@@ -7,16 +7,15 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// The files that are read.
-const (
-	pomName    = "pom.xml"
-	gradleLock = "gradle.lockfile"
-)
+// pomName is what a Maven project is described by. Those of a Gradle project
+// are in gradle_find.go.
+const pomName = "pom.xml"
 
 // foundLock is the file that a target is read from.
 type foundLock struct {
@@ -32,15 +31,21 @@ func findLock(project fs.FS, t runtimes.Target) (foundLock, error) {
 	if t.LockFile != "" {
 		return namedLock(project, dir, t.LockFile)
 	}
-	pom, lock := path.Join(dir, pomName), path.Join(dir, gradleLock)
-	switch {
-	case exists(project, lock):
+	pom := path.Join(dir, pomName)
+	for i, name := range gradleLocks {
+		lock := path.Join(dir, name)
+		if !exists(project, lock) {
+			continue
+		}
 		found := foundLock{file: lock, gradle: true}
-		if exists(project, pom) {
-			found.notes = append(found.notes, fmt.Sprintf("%s is used, and %s beside it is not; set lockfile: %s to use that one", lock, pomName, pomName))
+		for _, other := range slices.Concat(gradleLocks[i+1:], []string{pomName}) {
+			if exists(project, path.Join(dir, other)) {
+				found.notes = append(found.notes, fmt.Sprintf("%s is used, and %s beside it is not; set lockfile: %s to use that one", lock, other, other))
+			}
 		}
 		return found, nil
-	case exists(project, pom):
+	}
+	if exists(project, pom) {
 		return foundLock{file: pom}, nil
 	}
 	return foundLock{}, noLock(project, dir)
@@ -74,12 +79,8 @@ func noLock(project fs.FS, dir string) error {
 		problem.Hint = "path is the folder of the pom.xml or gradle.lockfile, below that of the configuration"
 		return problem
 	}
-	for _, name := range []string{"build.gradle", "build.gradle.kts"} {
-		if exists(project, path.Join(dir, name)) {
-			problem.Problem = path.Join(dir, name) + " is not locked"
-			problem.Hint = "add `dependencyLocking { lockAllConfigurations() }` to it, and run: gradle dependencies --write-locks"
-			return problem
-		}
+	if err := gradleUnlocked(project, dir); err != nil {
+		return err
 	}
 	problem.Hint = "gradle.lockfile (see doc/java.md) and pom.xml can be read; a folder of own files is declared by plain: true"
 	for _, language := range []string{"python", "nodejs"} {

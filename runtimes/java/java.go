@@ -57,7 +57,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		Layout:       layout,
 		Prefix:       prefix,
 		ExcludeFiles: t.ExcludeFiles,
-		Slim:         t.Slim,
+		Slim:         slimOf(t),
 		LockFile:     found.file,
 		Notes:        slices.Concat(found.notes, set.notes),
 	}

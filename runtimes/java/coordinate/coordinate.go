@@ -125,13 +125,12 @@ func (c Coordinate) FileName() string {
 func (c Coordinate) Path(file string) (string, error) {
 	folder := strings.ReplaceAll(c.Group, ".", "/") + "/" + c.Artifact + "/" + c.Version
 	p := path.Join(folder, file)
-	if file == "" || strings.HasSuffix(file, "/") || path.IsAbs(file) || !fs.ValidPath(p) {
-		return "", fmt.Errorf("%q is not a file of %s in a repository", file, c.Release())
-	}
+	ok := file != "" && !strings.HasSuffix(file, "/") && !path.IsAbs(file) && fs.ValidPath(p)
 	for part := range strings.SplitSeq(p, "/") {
-		if err := checkPart(part); err != nil {
-			return "", err
-		}
+		ok = ok && checkPart(part) == nil
+	}
+	if !ok {
+		return "", fmt.Errorf("%q is not a file of %s in a repository", file, c.Release())
 	}
 	return p, nil
 }
