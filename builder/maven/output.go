@@ -29,7 +29,7 @@ type listed struct {
 
 // line is one artifact: group:artifact:type[:classifier]:version:scope, with the
 // file and, from Java 9 on, what Java calls it as a module.
-var line = regexp.MustCompile(`^   ([^:\s]+):([^:\s]+):([^:\s]+)(?::([^:\s]+))?:([^:\s]+):(?:compile|runtime)(?: \(optional\) ?)?(?::(.*?))?(?: -- module .*)?$`)
+var line = regexp.MustCompile(`^   ([^:\s]+):([^:\s]+):([^:\s]+)(?::([^:\s]+))?:([^:\s]+):(?:compile|runtime)(?::(.*?))?(?: \(optional\) ?)?(?: -- module .*)?$`)
 
 // parseList reads the plugin's list.
 func parseList(data []byte) ([]listed, error) {
