@@ -25,6 +25,9 @@ var mayImport = map[string][]string{
 	"runtimes/java":            {"runtimes", "runtimes/java/coordinate"},
 	"runtimes/java/coordinate": {},
 
+	// So is what Maven reads.
+	"runtimes/java/settings": {"runtimes"},
+
 	"cache/tempfile":   {},
 	"zipper":           {"cache/tempfile"},
 	"cache":            {"cache/disk", "cache/tempfile"},
@@ -34,31 +37,34 @@ var mayImport = map[string][]string{
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/java/coordinate", "cache/tempfile"},
-	"builder/buildkit": {"runtimes"},
+	"builder/buildkit": {"runtimes", "builder/jvm"},
 	"builder/git":      {"runtimes"},
+	"builder/jvm":      {"runtimes"},
+	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "builder/modules", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "builder/modules", "builder/maven", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "runtimes/java/settings", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
 var onlyIn = map[string]string{
-	"github.com/moby/buildkit":      "builder/buildkit",
-	"github.com/google/osv-scalibr": "builder/direct",
-	"github.com/klauspost/compress": "zipper builder/direct",
-	"github.com/spf13/cobra":        "cmd/layerbuild",
-	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes runtimes/java builder/resolver",
-	"gopkg.in/ini.v1":               "runtimes/python/indexes",
-	"github.com/bmatcuk/doublestar": "runtimes builder",
-	"github.com/vbauerster/mpb":     "cmd/layerbuild",
-	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
-	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
-	"github.com/cenkalti/backoff":   "builder/direct",
-	"golang.org/x/net":              "builder/direct builder/buildkit",
-	"gopkg.in/yaml.v3":              "builder runtimes/node",
-	"github.com/gofrs/flock":        "cache/disk builder/resolver",
-	"github.com/docker/cli/cli":     "builder/buildkit",
-	"github.com/go-git/go-git":      "runtimes/python",
+	"github.com/moby/buildkit":                "builder/buildkit",
+	"github.com/google/osv-scalibr":           "builder/direct",
+	"github.com/klauspost/compress":           "zipper builder/direct",
+	"github.com/spf13/cobra":                  "cmd/layerbuild",
+	"github.com/pelletier/go-toml":            "runtimes/python runtimes/python/indexes runtimes/java builder/resolver",
+	"gopkg.in/ini.v1":                         "runtimes/python/indexes",
+	"github.com/bmatcuk/doublestar":           "runtimes builder",
+	"github.com/vbauerster/mpb":               "cmd/layerbuild",
+	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
+	"github.com/pavlo-v-chernykh/keystore-go": "builder/jvm",
+	"github.com/agext/levenshtein":            "builder cmd/layerbuild",
+	"github.com/cenkalti/backoff":             "builder/direct",
+	"golang.org/x/net":                        "builder/direct builder/buildkit",
+	"gopkg.in/yaml.v3":                        "builder runtimes/node",
+	"github.com/gofrs/flock":                  "cache/disk builder/resolver",
+	"github.com/docker/cli/cli":               "builder/buildkit",
+	"github.com/go-git/go-git":                "runtimes/python",
 }
 
 func TestImports(t *testing.T) {
