@@ -38,11 +38,12 @@ var mayImport = map[string][]string{
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "builder/jvm"},
+	"builder/git":      {"runtimes"},
 	"builder/jvm":      {"runtimes"},
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "builder/modules", "builder/maven", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "runtimes/java/settings", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "builder/modules", "builder/maven", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "runtimes/java/settings", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -55,7 +56,7 @@ var onlyIn = map[string]string{
 	"gopkg.in/ini.v1":                         "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar":           "runtimes builder",
 	"github.com/vbauerster/mpb":               "cmd/layerbuild",
-	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java runtimes/java",
+	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
 	"github.com/pavlo-v-chernykh/keystore-go": "builder/jvm",
 	"github.com/agext/levenshtein":            "builder cmd/layerbuild",
 	"github.com/cenkalti/backoff":             "builder/direct",

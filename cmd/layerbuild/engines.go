@@ -4,11 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
+	"github.com/layerbuild/layerbuild/builder/git"
 	"github.com/layerbuild/layerbuild/builder/maven"
 	"github.com/layerbuild/layerbuild/builder/modules"
 	"github.com/layerbuild/layerbuild/builder/resolver"
@@ -35,7 +35,10 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}, node.Runtime{}, java.Runtime{}}
-	b.Index = &direct.Index{Client: client}
+	b.Index = &origins{
+		packages:     direct.Index{Client: client},
+		repositories: git.Repositories{Store: keptFiles{b.Cache}, Values: b.Cache, CABundle: caBundle},
+	}
 	mirrors, err := findMirrors()
 	if err != nil {
 		return nil, err
@@ -70,15 +73,17 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	return containers.Close, nil
 }
 
-// javaResolver answers questions of the ecosystem "maven". Those of a pom need
-// Maven; those of a Gradle lock are exact, and need none.
-type javaResolver struct{ poms, modules builder.Resolver }
+// origins answers for package indexes and for Git repositories.
+type origins struct {
+	packages     direct.Index
+	repositories git.Repositories
+}
 
-func (j javaResolver) Resolve(ctx context.Context, q runtimes.Question, tool runtimes.Tool, earlier []runtimes.Pinned, upgrade []string) ([]runtimes.Pinned, error) {
-	if slices.Contains(q.Options, java.GradleOption) {
-		return j.modules.Resolve(ctx, q, tool, earlier, upgrade)
+func (x *origins) Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
+	if q.Ecosystem == "git" {
+		return x.repositories.Files(ctx, q)
 	}
-	return j.poms.Resolve(ctx, q, tool, earlier, upgrade)
+	return x.packages.Files(ctx, q)
 }
 
 // container is the BuildKit engine as the builder wants to see it.
