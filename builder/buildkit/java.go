@@ -42,7 +42,7 @@ func (e *Engine) addJava(steps []runtimes.Step, secrets map[string][]byte) error
 		file = trustStorePath
 	}
 	options, err := jvm.Options(file, jvm.ProxiesFromEnvironment())
-	if err != nil || len(options) == 0 {
+	if err != nil {
 		return err
 	}
 	secrets[javaOptionsID] = []byte(strings.Join(options, " "))

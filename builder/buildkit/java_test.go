@@ -55,7 +55,7 @@ func TestAddJava(t *testing.T) {
 		if file != bundle && err == nil {
 			t.Error("a bundle that is not there")
 		}
-		if err == nil && !strings.HasPrefix(string(secrets[javaOptionsID]), "-Djavax.net.ssl.trustStore="+trustStorePath+" ") {
+		if err == nil && !strings.Contains(string(secrets[javaOptionsID]), " -Djavax.net.ssl.trustStore="+trustStorePath+" ") {
 			t.Errorf("the options are %q", secrets[javaOptionsID])
 		}
 	}

@@ -93,10 +93,11 @@ func ProxiesFromEnvironment() Proxies {
 	return Proxies{HTTP: get("HTTP_PROXY"), HTTPS: get("HTTPS_PROXY"), No: get("NO_PROXY")}
 }
 
-// Options are the VM's options for a trust store in a file, "" for its own, and
+// Options are the VM's options: for a short run, for a trust store in a file, "" for its own, and
 // for proxies. A proxy's password is among them.
 func Options(trustStore string, p Proxies) ([]string, error) {
-	var options []string
+	// For a VM that runs for seconds, on a machine that may have few processors.
+	options := []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 	if trustStore != "" {
 		options = append(options, "-Djavax.net.ssl.trustStore="+trustStore, "-Djavax.net.ssl.trustStoreType=JKS")
 	}

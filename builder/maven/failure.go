@@ -1,6 +1,7 @@
 package maven
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"crypto/x509"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )

@@ -2,8 +2,11 @@ package maven
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
@@ -138,5 +141,26 @@ func TestAnswer(t *testing.T) {
 	}
 	if _, err := answer(q, places, moved, []string{"org.slf4j:slf4j-api"}); err != nil {
 		t.Errorf("the same, upgraded: %v", err)
+	}
+}
+
+// What a killed process left is cleared; what another one works with is not.
+func TestClear(t *testing.T) {
+	r := &Resolver{Folder: t.TempDir()}
+	for _, name := range []string{workPrefix + "old", workPrefix + "new", "other"} {
+		if err := os.MkdirAll(filepath.Join(r.Folder, name, "repository"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	for _, name := range []string{workPrefix + "old", "other"} {
+		if err := os.Chtimes(filepath.Join(r.Folder, name), now, now.Add(-2*maxRun)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.clear(now.Add(-maxRun))
+	left, err := os.ReadDir(r.Folder)
+	if err != nil || len(left) != 2 || left[0].Name() != "other" || left[1].Name() != workPrefix+"new" {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/layerbuild/layerbuild/builder/jvm"
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -162,7 +163,8 @@ func (r *Resolver) machine(ctx context.Context, program string, run run) (output
 	if err := os.MkdirAll(r.Folder, 0o777); err != nil {
 		return output{}, err
 	}
-	dir, err := os.MkdirTemp(r.Folder, "work-*")
+	r.clear(time.Now().Add(-maxRun))
+	dir, err := os.MkdirTemp(r.Folder, workPrefix+"*")
 	if err != nil {
 		return output{}, err
 	}
@@ -204,6 +206,27 @@ func (r *Resolver) machine(ctx context.Context, program string, run run) (output
 	return hashListed(output{list: list, repository: f.repository, sums: make(map[string]string)})
 }
 
+// workPrefix begins the names of folders where runs have their files. One that
+// is as old as maxRun is of a process that was killed.
+const (
+	workPrefix = "work-"
+	maxRun     = 24 * time.Hour
+)
+
+// clear removes the folders that were made before a time.
+func (r *Resolver) clear(before time.Time) {
+	files, err := os.ReadDir(r.Folder)
+	if err != nil {
+		return
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err == nil && strings.HasPrefix(file.Name(), workPrefix) && info.ModTime().Before(before) {
+			_ = os.RemoveAll(filepath.Join(r.Folder, file.Name()))
+		}
+	}
+}
+
 // failure is a Maven that did not succeed.
 type failure struct {
 	lines []string
@@ -223,6 +246,7 @@ func (r *Resolver) start(ctx context.Context, program, dir string, run run, f fo
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second // for what it may have started
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -119,11 +120,22 @@ func (c Coordinate) FileName() string {
 	return name + "." + c.Extension
 }
 
+var snapshotTime = regexp.MustCompile(`-\d{8}\.\d{6}-\d+$`)
+
+// base is the version that names the folder: all states of a snapshot, whose
+// versions have their times, lie in one.
+func (c Coordinate) base() string {
+	if at := snapshotTime.FindStringIndex(c.Version); at != nil {
+		return c.Version[:at[0]] + "-SNAPSHOT"
+	}
+	return c.Version
+}
+
 // Path is where a file of the release lies below a repository's address. The
 // name may lead to another folder ("../1.0-android/x.jar"), never out of the
 // repository.
 func (c Coordinate) Path(file string) (string, error) {
-	folder := strings.ReplaceAll(c.Group, ".", "/") + "/" + c.Artifact + "/" + c.Version
+	folder := strings.ReplaceAll(c.Group, ".", "/") + "/" + c.Artifact + "/" + c.base()
 	p := path.Join(folder, file)
 	ok := file != "" && !strings.HasSuffix(file, "/") && !path.IsAbs(file) && fs.ValidPath(p)
 	for part := range strings.SplitSeq(p, "/") {

@@ -47,6 +47,10 @@ func TestPath(t *testing.T) {
 			t.Errorf("Path(%q) = %q, %v", file, got, err)
 		}
 	}
+	snapshot := Coordinate{Group: "x", Artifact: "lib", Version: "1.0-20240101.120000-3"}
+	if got, err := snapshot.Path(snapshot.FileName()); err != nil || got != "x/lib/1.0-SNAPSHOT/lib-1.0-20240101.120000-3.jar" {
+		t.Errorf("a snapshot lies at %q, %v", got, err)
+	}
 	for _, file := range []string{"", "/x.jar", "../../../../../../x.jar", "x/", "https://x.example/y.jar", "x.jar?a", `a\b.jar`, "a b.jar"} {
 		if got, err := c.Path(file); err == nil {
 			t.Errorf("Path(%q) = %q, want an error", file, got)
