@@ -180,6 +180,14 @@ type Step struct {
 	// user's CA bundle is; they are set only where there is one.
 	CABundle []string
 
+	// Anew says that the step asks for what may be another thing tomorrow: no
+	// earlier result stands for it.
+	Anew bool
+
+	// JavaOptions names the variables from which the step's tools take options
+	// of the Java VM: where the user's certificate authorities and proxies are.
+	JavaOptions []string
+
 	// Netrc names the variables that tell the step's tools where the logins of
 	// package indexes are, in a file of that name; they are set only where
 	// there are any.
