@@ -124,7 +124,9 @@ func currentPnpmSet(t *testing.T, store, member string) map[string]bool {
 			continue
 		}
 		name := strings.ReplaceAll(n.name, "/", "+") + "@"
-		if !slices.ContainsFunc(slices.Sorted(maps.Keys(folders)), func(f string) bool { return strings.HasPrefix(f, name) && holdsVersion(t, path.Join(store, f, "node_modules", n.name), n.version) }) {
+		if !slices.ContainsFunc(slices.Sorted(maps.Keys(folders)), func(f string) bool {
+			return strings.HasPrefix(f, name) && holdsVersion(t, path.Join(store, f, "node_modules", n.name), n.version)
+		}) {
 			continue
 		}
 		all[n.name+"@"+n.version+peersOf(id)] = true
@@ -301,5 +303,3 @@ func pnpmTool(t *testing.T, version string) string {
 	runNPM(t, dir, "install", "--no-save", "--prefix", dir, "--ignore-scripts", "pnpm@"+version)
 	return script
 }
-
-
