@@ -162,6 +162,9 @@ func (c *pnpmClosure) localFolder(n *pnpmNode) (runtimes.File, error) {
 	if err != nil {
 		return runtimes.File{}, err
 	}
+	if n.name == "" || !validName(n.name) {
+		return runtimes.File{}, &runtimes.InputError{File: m.file, Problem: fmt.Sprintf("is installed as a package, and has no name that will do: %q", n.name), Hint: "give it a name"}
+	}
 	n.version = cmp.Or(m.Version, "0.0.0")
 	if !validVersion(n.version) {
 		return runtimes.File{}, &runtimes.InputError{File: m.file, Problem: fmt.Sprintf("%q is no version", n.version)}
