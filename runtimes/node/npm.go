@@ -49,6 +49,7 @@ func readNPM(project fs.FS, file string, t runtimes.Target) (*set, error) {
 		return nil, err
 	}
 	s.notes = append(s.notes, runtimeNotes(t, s.packages)...)
+	s.notes = append(s.notes, allowScripts(t, s.packages)...)
 	written := &npmProject{packages: s.packages, placed: placed}
 	files, err := written.files(t)
 	if err != nil {
@@ -82,7 +83,7 @@ func (c *npmClosure) findRoot(project fs.FS) error {
 			return err
 		}
 	}
-	c.root, c.manifest = root, m
+	c.root, c.workspaces = root, top.Workspaces
 	if m.Name != "" {
 		root.name = m.Name
 	}
