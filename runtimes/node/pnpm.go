@@ -55,8 +55,12 @@ func readPnpm(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	if s.packages, err = c.packages(); err != nil {
 		return nil, err
 	}
-	s.notes = slices.Concat(c.settings.notes, c.notes, c.exclude.notes(file))
-	return s, c.install(s)
+	scripts := allowScripts(t, s.packages)
+	if err := c.install(s); err != nil {
+		return nil, err
+	}
+	s.notes = slices.Concat(c.settings.notes, c.notes, c.exclude.notes(file), scripts, runtimeNotes(t, s.packages))
+	return s, nil
 }
 
 // install says how the set is installed, by a pnpm that reads the lock file.
