@@ -23,6 +23,7 @@ var pnpmFormat = format{
 const (
 	pnpmOfOldLocks = "8.15.9"
 	pnpmOfNewLocks = "10.34.9"
+	pnpmOfMD5      = "9.15.9" // which names patches by another hash than later ones
 )
 
 // readPnpm reads what the project in t's folder installs by a lock file of pnpm.
@@ -94,6 +95,11 @@ func (c *pnpmClosure) manager() (m manager, packageManager, file string) {
 	byDefault, majors := pnpmOfNewLocks, []string{"9", "10"}
 	if c.lock.old {
 		byDefault, majors = pnpmOfOldLocks, []string{"8"}
+	}
+	for _, patch := range c.lock.doc.Patches {
+		if !c.lock.old && len(patch.Hash) == md5Letters {
+			byDefault = pnpmOfMD5
+		}
 	}
 	version, ok := namedManager(packageManager, "pnpm")
 	major, _, _ := strings.Cut(version, ".")

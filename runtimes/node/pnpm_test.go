@@ -284,6 +284,8 @@ func TestPnpmRead(t *testing.T) {
 		want          string
 	}{
 		{name: "x86_64", project: pnpmSimple, want: "@img/linux-x64@1.0.0 peer@2.0.0 string-width@4.2.3 top@1.2.0"},
+		{name: "with a document before it", project: pnpmSimple, replace: []string{"lockfileVersion: '9.0'", "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    packageManagerDependencies: {}\n\n---\nlockfileVersion: '9.0'"},
+			want: "@img/linux-x64@1.0.0 peer@2.0.0 string-width@4.2.3 top@1.2.0"},
 		{name: "arm64", project: pnpmSimple, change: func(t *runtimes.Target) { t.Arch = runtimes.ARM64 },
 			want: "@img/linux-arm64@1.0.0 peer@2.0.0 string-width@4.2.3 top@1.2.0"},
 		{name: "excluded by alias", project: pnpmSimple, change: func(t *runtimes.Target) { t.Exclude = []string{"wide"} },
@@ -352,6 +354,8 @@ func TestPnpmRefuses(t *testing.T) {
 		{"newer version", simple, ".", []string{"lockfileVersion: '9.0'", "lockfileVersion: '10.0'"}, "is of version 10.0, which is not known", "upgrade layerbuild"},
 		{"no version", simple, ".", []string{"lockfileVersion: '9.0'", "x: y"}, "no lockfileVersion", "pnpm install"},
 		{"conflict", simple, ".", []string{"  dev@1.0.0: {}", "<<<<<<< HEAD\n  dev@1.0.0: {}\n=======\n"}, "holds a merge conflict", "pnpm install --lockfile-only"},
+		{"three documents", simple, ".", []string{"lockfileVersion: '9.0'", "---\na: b\n---\nlockfileVersion: '9.0'", "snapshots:", "---\nsnapshots:"}, "more YAML documents", "pnpm@10"},
+		{"line below another document", simple, ".", []string{"lockfileVersion: '9.0'", "---\na: b\n\n---\nlockfileVersion: '9.0'", `"top": "^1.0.0"`, `"top": "^2.0.0"`}, "pnpm-lock.yaml:12: ", "pnpm install"},
 		{"no YAML", simple, ".", []string{"importers:", "importers: ["}, "is no lock file of pnpm", "pnpm install"},
 		{"cut short", simple, ".", []string{"  peer@2.0.0: {}", "  pear@2.0.0: {}"}, "does not hold peer@2.0.0", "restore"},
 		{"git", simple, ".", []string{"resolution: {integrity: " + hashOf("d") + "}", "resolution: {type: git, repo: 'https://git.example/x', commit: abc}"}, "string-width comes from version control", "exclude"},

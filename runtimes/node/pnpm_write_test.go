@@ -210,6 +210,10 @@ func TestPnpmPatches(t *testing.T) {
 		if files["patches/string-width@4.2.3.patch"] != patch || !strings.Contains(files["pnpm-lock.yaml"], "path: patches/string-width@4.2.3.patch") {
 			t.Errorf("%v\n%s", slices.Sorted(maps.Keys(files)), files["pnpm-lock.yaml"])
 		}
+		s, err := readPnpmAnswered(project, target)
+		if want := map[int]string{md5Letters: "pnpm@9", 64: "pnpm@10"}[len(hash)]; err != nil || s.needs[0].Tool != want {
+			t.Errorf("a patch by %s needs %v, %v", hash, s.needs, err)
+		}
 		project["patches/x.patch"].Data = []byte("another\n")
 		if _, err := readPnpmAnswered(project, target); err == nil || !strings.Contains(err.Error(), "patches/x.patch: is not the patch of string-width@4.2.3") {
 			t.Errorf("another patch: %v", err)
