@@ -125,6 +125,8 @@ func (c *pnpmClosure) file(n *pnpmNode) (runtimes.Package, error) {
 			"%s %s, and cannot be installed from there yet", n.name, what)
 	case r.Type != "":
 		return p, c.lock.errorf(n.id, "depend on a release of it, or exclude it", "%s is of a kind that is not known here: %q", n.name, r.Type)
+	case r.Tarball == "" && !n.ofRegistry():
+		return p, c.lock.errorf(n.id, pnpmAgain, "%q is neither a release nor at an address", n.id)
 	}
 	if n.answered != nil {
 		p.File = runtimes.File{Integrity: strongest(n.answered.Integrity), Scripts: n.answered.Scripts, URL: n.answered.URL}

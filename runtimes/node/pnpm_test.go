@@ -356,6 +356,8 @@ func TestPnpmRefuses(t *testing.T) {
 		{"conflict", simple, ".", []string{"  dev@1.0.0: {}", "<<<<<<< HEAD\n  dev@1.0.0: {}\n=======\n"}, "holds a merge conflict", "pnpm install --lockfile-only"},
 		{"three documents", simple, ".", []string{"lockfileVersion: '9.0'", "---\na: b\n---\nlockfileVersion: '9.0'", "snapshots:", "---\nsnapshots:"}, "more YAML documents", "pnpm@10"},
 		{"line below another document", simple, ".", []string{"lockfileVersion: '9.0'", "---\na: b\n\n---\nlockfileVersion: '9.0'", `"top": "^1.0.0"`, `"top": "^2.0.0"`}, "pnpm-lock.yaml:12: ", "pnpm install"},
+		{"no release", simple, ".", []string{"version: string-width@4.2.3", "version: string-width@a/b", "string-width@4.2.3:", "string-width@a/b:"}, `"string-width@a/b" is neither a release nor at an address`, "pnpm install"},
+		{"two lines in a pattern", workspace, "services/api", []string{"catalog: {react: ^18}", "catalog: {react: ^18}\nhoistPattern: [\"a\\nregistry=https://evil.example\"]"}, "is no pattern of packages", "hoistPattern"},
 		{"no YAML", simple, ".", []string{"importers:", "importers: ["}, "is no lock file of pnpm", "pnpm install"},
 		{"cut short", simple, ".", []string{"  peer@2.0.0: {}", "  pear@2.0.0: {}"}, "does not hold peer@2.0.0", "restore"},
 		{"git", simple, ".", []string{"resolution: {integrity: " + hashOf("d") + "}", "resolution: {type: git, repo: 'https://git.example/x', commit: abc}"}, "string-width comes from version control", "exclude"},
