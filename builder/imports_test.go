@@ -16,8 +16,9 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
-	"runtimes/node": {"runtimes"},
-	"runtimes/java": {"runtimes"},
+	"runtimes/node":          {"runtimes", "runtimes/node/manifest"},
+	"runtimes/node/manifest": {},
+	"runtimes/java":          {"runtimes"},
 
 	// What pip and uv read beside a project is Python's business, too, but no
 	// plugin's: plugins see the project alone. The command line brings it.
@@ -31,7 +32,7 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
-	"builder/direct":   {"runtimes", "runtimes/python/wheel"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
 	"builder/buildkit": {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
