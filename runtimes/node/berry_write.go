@@ -111,8 +111,6 @@ func (w *berryWriter) workspace(n *yarnNode, name string) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "  version: 0.0.0-use.local\n  resolution: %s\n", berryWord(locator))
 	w.writeDeps(&b, n.edges)
-	optional := slices.DeleteFunc(slices.Clone(n.edges), func(e yarnEdge) bool { return !e.optional })
-	w.writeOptional(&b, optional)
 	b.WriteString("  languageName: unknown\n  linkType: soft\n")
 	w.entries[locator] = b.String()
 }
@@ -121,14 +119,6 @@ func (w *berryWriter) writeDeps(b *bytes.Buffer, edges []yarnEdge) {
 	title := "  dependencies:\n"
 	for _, e := range edges { // sorted by name
 		fmt.Fprintf(b, "%s    %s: %s\n", title, berryWord(e.name), berryWord(w.spec(e)))
-		title = ""
-	}
-}
-
-func (w *berryWriter) writeOptional(b *bytes.Buffer, edges []yarnEdge) {
-	title := "  dependenciesMeta:\n"
-	for _, e := range edges {
-		fmt.Fprintf(b, "%s    %s:\n      optional: true\n", title, berryWord(e.name))
 		title = ""
 	}
 }
@@ -162,10 +152,8 @@ func (w *berryWriter) put(key string, n *yarnNode, e *berryEntry, resolution str
 	checksum := w.checksum(n, e)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "  version: %s\n  resolution: %s\n", berryWord(e.version), berryWord(resolution))
-	edges := slices.DeleteFunc(slices.Clone(n.edges), func(d yarnEdge) bool { return e.dependencies[d.name] == "" })
-	w.writeDeps(&b, edges)
+	w.writeDeps(&b, slices.DeleteFunc(slices.Clone(n.edges), func(d yarnEdge) bool { return n.base == e && e.dependencies[d.name] == "" }))
 	w.writeSection(&b, e, "peerDependencies")
-	w.writeOptional(&b, slices.DeleteFunc(edges, func(d yarnEdge) bool { return !e.optional[d.name] }))
 	w.writeSection(&b, e, "peerDependenciesMeta")
 	w.writeSection(&b, e, "bin")
 	b.WriteString(checksum)

@@ -35,7 +35,7 @@ func TestSetEqualsYarn1(t *testing.T) {
 			if err := os.CopyFS(installed, withoutModules{os.DirFS(dir)}); err != nil {
 				t.Fatal(err)
 			}
-			runYarn(t, "yarn1", installed, "install", "--production", "--frozen-lockfile", "--ignore-scripts", "--ignore-platform",
+			runYarn(t, "yarn1", installed, "install", "--production", "--pure-lockfile", "--ignore-scripts", "--ignore-platform",
 				"--ignore-engines", "--no-bin-links", "--non-interactive")
 			for _, arch := range runtimes.Arches() {
 				target := nodeTarget(t, "nodejs22.x", arch)

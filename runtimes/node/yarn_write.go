@@ -16,7 +16,8 @@ import (
 // a package.json of constant name, a lock file with what the layer needs and
 // nothing else, each package under its exact version. So neither a
 // development dependency nor a range decides anything, and yarn has nothing
-// to choose. What lies in the project's own folders is a workspace there
+// to choose. What is optional is demanded there: it is for the target, and yarn
+// would leave out without a word what it fails to fetch. What lies in the project's own folders is a workspace there
 // while yarn runs; its link in node_modules is then replaced by its files.
 
 // yarnName is the name of the written project.
@@ -55,7 +56,6 @@ type yarnPackageJSON struct {
 	Private    bool              `json:"private"`
 	Workspaces []string          `json:"workspaces,omitempty"`
 	Depends    map[string]string `json:"dependencies,omitempty"`
-	Optional   map[string]string `json:"optionalDependencies,omitempty"`
 	Resolve    map[string]string `json:"resolutions,omitempty"`
 	Hoisting   *yarnHoisting     `json:"installConfig,omitempty"`
 }
@@ -89,7 +89,7 @@ func newYarnWritten(p *yarnProject, g *yarnGraph) (*yarnWritten, error) {
 
 // manifest adds the package.json of the written project's root, or of a member.
 func (w *yarnWritten) manifest(n *yarnNode, spec func(yarnEdge) string) {
-	m := yarnPackageJSON{Name: n.name, Version: n.version, Private: true, Depends: map[string]string{}, Optional: map[string]string{}}
+	m := yarnPackageJSON{Name: n.name, Version: n.version, Private: true, Depends: map[string]string{}}
 	if n == w.graph.root {
 		m.Name, m.Version, m.Resolve = yarnName, "0.0.0", w.resolutions
 		if len(w.job.Members) > 0 {
@@ -100,11 +100,7 @@ func (w *yarnWritten) manifest(n *yarnNode, spec func(yarnEdge) string) {
 		m.Hoisting = &yarnHoisting{limits}
 	}
 	for _, e := range n.edges {
-		if e.optional {
-			m.Optional[e.name] = spec(e)
-		} else {
-			m.Depends[e.name] = spec(e)
-		}
+		m.Depends[e.name] = spec(e)
 	}
 	data, _ := json.MarshalIndent(m, "", "  ") // strings cannot fail to marshal
 	w.add(path.Join(w.folders[n], "package.json"), append(data, '\n'))
@@ -137,9 +133,11 @@ func localSpec(n *yarnNode) string { return "file:./tarballs/" + n.file.Name }
 // yarn1Spec is the specifier by which the written project asks for a package.
 func yarn1Spec(e yarnEdge) string {
 	switch n := e.to; {
+	case n.member != nil:
+		return n.version
 	case n.file.Local != nil:
 		return localSpec(n)
-	case n.member == nil && n.name != e.name:
+	case n.name != e.name:
 		return "npm:" + n.name + "@" + n.version
 	default:
 		return n.version
@@ -161,9 +159,10 @@ func writeYarn1(p *yarnProject, g *yarnGraph, t runtimes.Target) (*set, error) {
 	urls := map[string]string{}
 	for _, n := range g.nodes {
 		switch {
+		case n.member != nil:
 		case n.file.Local != nil:
 			w.add("tarballs/"+n.file.Name, mustLocal(n.file))
-		case n.member == nil:
+		default:
 			urls[n.name+"@"+n.version] = mirroredURL(t.Indexes, n.name, n.file.URL)
 		}
 	}
@@ -203,26 +202,22 @@ func yarn1Lock(g *yarnGraph) []byte {
 			fmt.Fprintf(&b, "  resolved %s\n", quoted(whereYarn+n.name+"@"+n.version))
 		}
 		fmt.Fprintf(&b, "  integrity %s\n", n.file.Integrity)
-		for _, section := range []struct {
-			name     string
-			optional bool
-		}{{"dependencies", false}, {"optionalDependencies", true}} {
-			title := "  " + section.name + ":\n"
-			for _, e := range n.edges { // sorted by name
-				if e.optional == section.optional {
-					fmt.Fprintf(&b, "%s    %s %s\n", title, quoted(e.name), quoted(yarn1Spec(e)))
-					title = ""
-				}
-			}
+		title := "  dependencies:\n"
+		for _, e := range n.edges { // sorted by name
+			fmt.Fprintf(&b, "%s    %s %s\n", title, quoted(e.name), quoted(yarn1Spec(e)))
+			title = ""
 		}
 	}
 	return b.Bytes()
 }
 
-// quoted is a word of yarn 1's format, as JSON has it.
+// quoted is a word in quotes, as JavaScript's JSON.stringify writes it.
 func quoted(word string) string {
-	data, _ := json.Marshal(word) // a string cannot fail to marshal
-	return string(data)
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(word) // a string cannot fail to marshal
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // mirroredURL is where a tarball is fetched from: at the registry that the user
