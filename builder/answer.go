@@ -46,6 +46,9 @@ func (r *run) answer(ctx context.Context, incomplete *runtimes.Incomplete, answe
 // index has them; but one that lacks some, as a mirror may, does not answer
 // for the others.
 func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
+	if q.Ecosystem == "git" {
+		return r.Index.Files(ctx, q) // it keeps the file itself, and a commit has but one
+	}
 	var kept keptAnswer
 	if data, err := r.Cache.GetValue(ctx, filesKind, q.Key()); err == nil {
 		_ = json.Unmarshal(data, &kept) // what cannot be read is asked again

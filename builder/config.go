@@ -31,13 +31,14 @@ const ConfigExample = `layers:
 
 // Config is what layerbuild.yaml says.
 type Config struct {
-	File     string  // as it was found or given; "" without a file
-	Root     string  // the absolute folder that holds it: the project
-	Layers   []Layer // in the file's order
-	Output   string  // absolute folder
-	Cache    string  // absolute folder, or "" for the user's own
-	CABundle string  // absolute path of a PEM file, or ""
-	Engine   string  // "auto", "buildkit" or "direct"
+	File     string          // as it was found or given; "" without a file
+	Root     string          // the absolute folder that holds it: the project
+	Layers   []Layer         // in the file's order
+	Runtimes []runtimes.Info `json:",omitempty"` // of the file's own, which win over the table's
+	Output   string          // absolute folder
+	Cache    string          // absolute folder, or "" for the user's own
+	CABundle string          // absolute path of a PEM file, or ""
+	Engine   string          // "auto", "buildkit" or "direct"
 	Builder  BuilderConfig
 	Secrets  []Secret // in the file's order
 }
@@ -257,7 +258,7 @@ func (l *Layer) choose(runtimeNames, arches []string) error {
 			Hint: "without a " + ConfigName + ", name it: --arch x86_64 or --arch arm64"}
 	}
 	var err error
-	if l.Runtimes, err = ParseRuntimes(runtimeNames); err != nil {
+	if l.Runtimes, err = ParseRuntimes(runtimeNames, nil); err != nil {
 		return err
 	}
 	if l.Architectures, err = ParseArches(arches); err != nil {

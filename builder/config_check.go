@@ -19,12 +19,13 @@ const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 // indexName is the index of all layers in the output folder, without ".json".
 const indexName = "layers"
 
-// ParseRuntimes finds runtimes by Lambda's identifiers, each once. Its error is
-// a [*runtimes.InputError] that says which there are.
-func ParseRuntimes(names []string) ([]runtimes.Info, error) {
+// ParseRuntimes finds runtimes by Lambda's identifiers, each once, among own and
+// those of the table. Its error is a [*runtimes.InputError] that says which
+// there are.
+func ParseRuntimes(names []string, own []runtimes.Info) ([]runtimes.Info, error) {
 	var all []runtimes.Info
 	for _, name := range names {
-		info, err := lookupRuntime(name)
+		info, err := lookupRuntime(own, name)
 		if err != nil {
 			return nil, err
 		}
@@ -52,10 +53,10 @@ func ParseArches(names []string) ([]runtimes.Arch, error) {
 }
 
 // lookupRuntime finds a runtime; its error names no file.
-func lookupRuntime(name string) (runtimes.Info, *runtimes.InputError) {
+func lookupRuntime(own []runtimes.Info, name string) (runtimes.Info, *runtimes.InputError) {
 	var known, served []string
 	families := make(map[string][]string)
-	for _, info := range runtimes.Table() {
+	for _, info := range slices.Concat(own, runtimes.Table()) {
 		if info.Name == name {
 			return info, nil
 		}

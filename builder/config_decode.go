@@ -33,6 +33,8 @@ type decoder struct {
 	errs    []*runtimes.InputError
 	tooMany bool // maxNodes is passed
 	private bool // what is read may be a password in a wrong place
+
+	runtimes []runtimes.Info // of the file's own
 }
 
 func (d *decoder) addf(line int, hint, format string, args ...any) {

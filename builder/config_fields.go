@@ -28,14 +28,16 @@ var engines = []string{"auto", "buildkit", "direct"}
 // configFile is the file's form: the configuration and what layers start from.
 type configFile struct {
 	Config
-	defaults Layer
-	layers   value // read last, since defaults may stand below them
+	runtimes value // read first, whatever stands above them
+	defaults value // read then
+	layers   value
 }
 
 // The tables of fields. doc/config.md describes each row.
 var (
 	fileFields = []field[configFile]{
-		{"defaults", defaultsSchema, func(v value, into *configFile) { mapping(v, defaultFields(), &into.defaults) }},
+		{"runtimes", runtimesSchema, func(v value, into *configFile) { into.runtimes = v }},
+		{"defaults", defaultsSchema, func(v value, into *configFile) { into.defaults = v }},
 		{"layers", layersSchema, func(v value, into *configFile) { into.layers = v }},
 		{"output", pathSchema, func(v value, into *configFile) { v.setPath(&into.Output) }},
 		{"cache", pathSchema, func(v value, into *configFile) { v.setPath(&into.Cache) }},
@@ -98,9 +100,17 @@ func parseConfig(file, root string, project fs.FS, data []byte) (*Config, error)
 	}
 	read := configFile{Config: *newConfig(file, root)}
 	lines := mapping(value{d, "the file", top.Line, top}, fileFields, &read)
+	if read.runtimes.node != nil {
+		read.Runtimes = read.runtimes.runtimeTable()
+		d.runtimes = read.Runtimes
+	}
+	var defaults Layer
+	if read.defaults.node != nil {
+		mapping(read.defaults, defaultFields(), &defaults)
+	}
 	switch {
 	case read.layers.node != nil:
-		read.Layers = read.layers.readLayers(read.defaults)
+		read.Layers = read.layers.readLayers(defaults)
 	case lines != nil:
 		d.addf(top.Line, "for example:\n\n"+ConfigExample, "layers is missing")
 	}
@@ -140,6 +150,7 @@ func (v value) readLayers(defaults Layer) []Layer {
 		}
 		entry.checkRequired(lines, layer)
 		entry.checkPlain(lines, &layer)
+		entry.checkLanguage(lines, layer)
 		entry.checkBytecode(lines, layer)
 		layers = append(layers, layer)
 	}
@@ -164,6 +175,30 @@ func (v value) checkRequired(lines map[string]int, l Layer) {
 var plainLacks = []string{
 	"lockfile", "groups", "extras", "exclude", "consoleScripts", "bytecode", "project", "buildRequires",
 	"allowScripts", "slim", "profiles", "artifacts",
+}
+
+// languageLacks are the fields that mean nothing for a language. A layer that
+// has them of the defaults, which are for all languages, passes over them.
+var languageLacks = map[string][]string{
+	"python": {"allowScripts", "slim", "profiles", "artifacts"},
+	"nodejs": {"groups", "extras", "consoleScripts", "bytecode", "buildRequires", "profiles", "artifacts"},
+	"java":   {"groups", "extras", "consoleScripts", "bytecode", "buildRequires", "allowScripts"},
+}
+
+// languageNames are the languages by their plugins' names, for people.
+var languageNames = map[string]string{"python": "Python", "nodejs": "Node.js", "java": "Java"}
+
+// checkLanguage reports fields that mean nothing for the layer's language.
+func (v value) checkLanguage(lines map[string]int, l Layer) {
+	if l.Plain || len(l.Runtimes) == 0 {
+		return
+	}
+	language := l.Runtimes[0].Family
+	for _, name := range languageLacks[language] {
+		if line := lines[name]; line != 0 {
+			v.d.addf(line, "doc/config.md says which language has which fields", "%s means nothing in a layer for %s", name, languageNames[language])
+		}
+	}
 }
 
 // checkPlain reports what does not go together with a layer's runtimes.
@@ -204,7 +239,7 @@ func (v value) runtimes() []runtimes.Info {
 	}
 	all := []runtimes.Info{}
 	for _, item := range items {
-		info, err := lookupRuntime(item.node.Value)
+		info, err := lookupRuntime(v.d.runtimes, item.node.Value)
 		if err != nil {
 			item.add(err)
 			continue

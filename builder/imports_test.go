@@ -34,8 +34,9 @@ var mayImport = map[string][]string{
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
 	"builder/buildkit": {"runtimes"},
+	"builder/git":      {"runtimes"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -55,7 +56,7 @@ var onlyIn = map[string]string{
 	"gopkg.in/yaml.v3":              "builder runtimes/node",
 	"github.com/gofrs/flock":        "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":     "builder/buildkit",
-	"github.com/go-git/go-git":      "runtimes/python runtimes/node",
+	"github.com/go-git/go-git":      "runtimes/python",
 }
 
 func TestImports(t *testing.T) {

@@ -160,7 +160,7 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 				return false, err
 			}
 			if l.renewal == nil && before.Input == q.Digest() {
-				q.Places = withPlaces(q.Places, before.Places) // which other commands are for
+				q.Places = r.withPlaces(q.Places, before.Places) // which other commands are for
 			}
 			r.note(TargetID{}, "resolving "+subject(q))
 			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, r.Builder); err != nil {
@@ -182,10 +182,10 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 }
 
 // withPlaces adds those of a resolution to a question's.
-func withPlaces(places []runtimes.Place, more []string) []runtimes.Place {
+func (r *run) withPlaces(places []runtimes.Place, more []string) []runtimes.Place {
 	all := slices.Clone(places)
 	for _, text := range more {
-		if p, ok := runtimes.ParsePlace(text); ok && !slices.Contains(all, p) {
+		if p, ok := runtimes.ParsePlace(text, r.Config.Lookup); ok && !slices.Contains(all, p) {
 			all = append(all, p)
 		}
 	}

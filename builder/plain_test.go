@@ -40,7 +40,7 @@ func TestLayoutWarnings(t *testing.T) {
 			}
 			tree[strings.TrimSuffix(name, "*")] = f
 		}
-		infos, err := ParseRuntimes(strings.Fields(test.infos))
+		infos, err := ParseRuntimes(strings.Fields(test.infos), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

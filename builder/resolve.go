@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -61,7 +62,22 @@ func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
 		return nil, err
 	}
 	r.ping = sync.OnceValues(func() (string, error) { return b.Containers.Ping(ctx) })
+	r.warnDeprecated(time.Now().Format(time.DateOnly))
 	return r, nil
+}
+
+// warnDeprecated says which of the chosen runtimes are deprecated on day, each
+// once.
+func (r *run) warnDeprecated(day string) {
+	var said []string
+	for _, t := range r.chosen {
+		for _, combo := range t.combos {
+			if text := deprecation(combo.Runtime, day); text != "" && !slices.Contains(said, text) {
+				said = append(said, text)
+				r.warn(TargetID{}, text)
+			}
+		}
+	}
 }
 
 // resolved is a target whose key is known.

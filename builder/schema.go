@@ -23,6 +23,7 @@ type describer func(table, field string) string
 const (
 	fileTable    = "The file"
 	layerTable   = "A layer"
+	runtimeTable = "Runtimes"
 	builderTable = "The builder"
 	tlsTable     = "Builder: tls"
 	secretTable  = "Secrets"
@@ -53,6 +54,7 @@ func configSchema(describe describer) schema {
 		"definitions": schema{
 			"defaults": objectSchema(defaultFields(), describe, layerTable),
 			"layer":    layer,
+			"runtime":  objectSchema(runtimeFields, describe, runtimeTable),
 			"builder":  objectSchema(builderFields, describe, builderTable),
 			"tls":      tls,
 			"secret":   secretSchema(describe),
@@ -166,9 +168,17 @@ func runtimeSchema() schema {
 	for _, info := range runtimes.Table() {
 		names = append(names, info.Name)
 	}
-	several := listOf(schema{"enum": names})
+	own := schema{"type": "string", "pattern": runtimes.NamePattern} // which the file may define
+	several := listOf(schema{"anyOf": []schema{{"enum": names}, own}})
 	several["minItems"] = 1
-	return schema{"anyOf": []schema{{"enum": names}, several}}
+	return schema{"anyOf": []schema{{"enum": names}, own, several}}
+}
+
+func runtimesSchema() schema {
+	return schema{
+		"type": "object", "propertyNames": schema{"pattern": runtimes.NamePattern},
+		"additionalProperties": schema{"$ref": "#/definitions/runtime"},
+	}
 }
 
 func architecturesSchema() schema {

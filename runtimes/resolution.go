@@ -69,10 +69,10 @@ func (q Question) AnsweredBy(r Resolution) bool {
 	return !q.Damaged && r.Input == q.Digest() && len(q.Elsewhere(r)) == 0
 }
 
-// ParsePlace reads what [Place.String] writes.
-func ParsePlace(text string) (Place, bool) {
+// ParsePlace reads what [Place.String] writes; lookup finds the runtime.
+func ParsePlace(text string, lookup func(name string) (Info, bool)) (Place, bool) {
 	name, arch, _ := strings.Cut(text, " ")
-	info, ok := Lookup(name)
+	info, ok := lookup(name)
 	return Place{Runtime: info, Arch: Arch(arch)}, ok && slices.Contains(Arches(), Arch(arch))
 }
 

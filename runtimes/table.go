@@ -1,6 +1,11 @@
 package runtimes
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+)
 
 // Info is one Lambda runtime.
 type Info struct {
@@ -122,6 +127,33 @@ func java(version, suffix, os, deprecated string) Info {
 // other is a runtime that no plugin serves. A layer of plain files may name it.
 func other(family, version, name, os string) Info {
 	return Info{Name: name, Family: family, Version: version, OS: os, Glibc: glibcOf[os]}
+}
+
+// GlibcOf is the C library of an operating system, "al2023".
+func GlibcOf(os string) (Glibc, bool) {
+	g, ok := glibcOf[os]
+	return g, ok
+}
+
+// NamePattern matches the names that [New] understands.
+const NamePattern = `^(?:(python)([0-9]+\.[0-9]+)|(nodejs)([0-9]+)\.x|(java)([0-9]+)(\.al2|\.al2023)?)$`
+
+var namePattern = regexp.MustCompile(NamePattern)
+
+// New is the row of a runtime that the table lacks: what its name tells by the
+// rules that all rows of its language follow.
+func New(name string) (Info, bool) {
+	const newest = "al2023"
+	m := namePattern.FindStringSubmatch(name)
+	switch {
+	case m == nil:
+		return Info{}, false
+	case m[1] != "":
+		return python(m[2], newest, ""), true
+	case m[3] != "":
+		return nodejs(m[4], newest, ""), true
+	}
+	return java(m[6], m[7], cmp.Or(strings.TrimPrefix(m[7], "."), newest), ""), true
 }
 
 // Table lists the runtimes, newest first within a language.

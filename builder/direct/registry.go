@@ -103,8 +103,10 @@ func (w *words) UnmarshalJSON(data []byte) error {
 }
 
 // packageVersion asks the registry for exactly one version of an npm package.
-// The answer is one file, or none where the registry does not have it, or has
-// it with none of the hashes that are asked for.
+// The answer is its file, with the strongest digest that the registry has. Where
+// a weaker one is asked for and is right, the file is listed by that, too. There
+// is none where the registry does not have the version, or has it with another
+// digest.
 func (x *Index) packageVersion(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
 	if !npmName.MatchString(q.Name) || !npmVersion.MatchString(q.Version) {
 		return nil, nil
@@ -126,14 +128,11 @@ func (x *Index) packageVersion(ctx context.Context, q runtimes.FileRequest) ([]r
 	if err != nil {
 		return nil, err
 	}
-	f, err := doc.file(q, base)
+	files, err := doc.files(q, base)
 	if err != nil {
 		return nil, &runtimes.NetworkError{URL: withoutSecrets(address), Err: err}
 	}
-	if !doc.wanted(q.Hashes) {
-		return nil, nil
-	}
-	return []runtimes.File{f}, nil
+	return files, nil
 }
 
 // missing tells whether a server answered that it does not have something.
@@ -143,26 +142,41 @@ func missing(err error) bool {
 		status.code == http.StatusMethodNotAllowed)
 }
 
-// file is the version's tarball.
-func (d versionDoc) file(q runtimes.FileRequest, base *url.URL) (runtimes.File, error) {
+// files lists the version's tarball, once for each digest that it is to be
+// known by.
+func (d versionDoc) files(q runtimes.FileRequest, base *url.URL) ([]runtimes.File, error) {
 	if d.Version != q.Version {
-		return runtimes.File{}, fmt.Errorf("asked for version %s, the registry answers with %q", q.Version, d.Version)
+		return nil, fmt.Errorf("asked for version %s, the registry answers with %q", q.Version, d.Version)
 	}
 	u, err := base.Parse(d.Dist.Tarball)
-	if err != nil || d.Dist.Tarball == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return runtimes.File{}, errors.New("the registry names no address of the tarball")
+	if err != nil || d.Dist.Tarball == "" || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("the registry names no address of the tarball")
 	}
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
-	f := runtimes.File{
-		Name: tarballName(q.Name, q.Version), URL: u.String(), Scripts: d.scripts(),
-		Platform: &runtimes.Platform{OS: d.OS, CPU: d.CPU, Libc: d.Libc},
-	}
 	digests := d.digests()
 	if len(digests) == 0 {
-		return runtimes.File{}, errors.New("the registry has no digest of the tarball")
+		return nil, errors.New("the registry has no digest of the tarball")
 	}
-	f.Integrity = digests[0].String()
-	return f, nil
+	f := runtimes.File{
+		Name: tarballName(q.Name, q.Version), URL: u.String(), Integrity: digests[0].String(), Scripts: d.scripts(),
+		Platform: &runtimes.Platform{OS: d.OS, CPU: d.CPU, Libc: d.Libc},
+	}
+	files := []runtimes.File{f}
+	found := len(q.Hashes) == 0
+	for _, hash := range q.Hashes {
+		want, ok := ParseIntegrity(hash)
+		if !ok || !slices.Contains(digests, want) {
+			continue
+		}
+		found = true
+		if f.Integrity = hash; want != digests[0] {
+			files = append(files, f)
+		}
+	}
+	if !found {
+		return nil, nil
+	}
+	return files, nil
 }
 
 // digests are all that the registry has of the tarball, the strongest first.
@@ -178,18 +192,6 @@ func (d versionDoc) digests() []Integrity {
 	}
 	slices.SortStableFunc(all, func(a, b Integrity) int { return a.rank() - b.rank() })
 	return all
-}
-
-// wanted tells whether one of the hashes is the tarball's.
-func (d versionDoc) wanted(hashes []string) bool {
-	if len(hashes) == 0 {
-		return true
-	}
-	digests := d.digests()
-	return slices.ContainsFunc(hashes, func(hash string) bool {
-		i, ok := ParseIntegrity(hash)
-		return ok && slices.Contains(digests, i)
-	})
 }
 
 // scripts tells whether npm would run something at the package's installation.

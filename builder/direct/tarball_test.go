@@ -1,9 +1,9 @@
 package direct
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
-	"io/fs"
 	"maps"
 	"reflect"
 	"strings"
@@ -11,8 +11,6 @@ import (
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
-
-var errNotThere = fs.ErrNotExist
 
 // oddTarball is one that npm installs, with what it makes of it beside
 // package.json.
@@ -153,7 +151,7 @@ func TestTarballPlaces(t *testing.T) {
 		npmPackage("b", b, "node_modules/a/node_modules/b"),
 		npmPackage("c", c, "node_modules/@x/y/node_modules/c", "node_modules/c"),
 	}
-	downloads := memory{sri(a): a, sri(b): b, sri(c): c}
+	downloads := downloaded(t, a, b, c)
 	var first []byte
 	for _, jobs := range []int{1, 3} {
 		var out bytes.Buffer
@@ -236,7 +234,7 @@ func TestHostileTarball(t *testing.T) {
 func TestTarballBesidePlace(t *testing.T) {
 	a := tarOf(`{}`, tarMember{name: "package/node_modules", data: "a file"}).build(t)
 	b := tarOf(`{"name":"b"}`).build(t)
-	e := Engine{Downloads: memory{sri(a): a, sri(b): b}}
+	e := Engine{Downloads: downloaded(t, a, b)}
 	err := e.Install(t.Context(), npmRecipe(npmPackage("a", a), npmPackage("b", b, "node_modules/a/node_modules/b")), &bytes.Buffer{}, nil)
 	var broken *runtimes.PackageError
 	if !errors.As(err, &broken) || broken.File != "a-1.0.0.tgz" {
@@ -247,4 +245,36 @@ func TestTarballBesidePlace(t *testing.T) {
 			t.Errorf("places %q are taken", bad)
 		}
 	}
+}
+
+// FuzzTarball: whatever a tarball holds, it is read or refused, and alike
+// whether there is room for it in memory or not.
+func FuzzTarball(f *testing.F) {
+	for _, odd := range oddTarballs(f) {
+		odd.spec.plain = true
+		f.Add(odd.spec.build(f))
+	}
+	f.Add(tarOf(`{}`).build(f))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p := &tarball{pkg: npmPackage("pkg", data), file: localBytes{bytes.NewReader(data)}}
+		tree, err := p.unpack(t.Context(), p.room())
+		var broken *runtimes.PackageError
+		if err != nil && !errors.As(err, &broken) {
+			t.Fatal(err)
+		}
+		again, err2 := p.unpack(t.Context(), 1)
+		if !reflect.DeepEqual(tree.files, again.files) || (err == nil) != (err2 == nil) {
+			t.Errorf("got %v, %v, and without room %v, %v", tree.files, err, again.files, err2)
+		}
+		if err != nil {
+			return
+		}
+		for _, u := range []unpacked{tree, again} {
+			var b bytes.Buffer
+			if err := p.write(t.Context(), tar.NewWriter(&b), u); err != nil {
+				t.Fatal(err)
+			}
+			readTar(t, &b)
+		}
+	})
 }

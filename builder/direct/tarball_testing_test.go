@@ -3,11 +3,12 @@ package direct
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
-	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -129,33 +130,17 @@ func npmRecipe(packages ...runtimes.Package) runtimes.Recipe {
 	return runtimes.Recipe{Runtime: "nodejs", Prefix: "nodejs/node_modules", Packages: packages}
 }
 
-// memory keeps downloads by their digests.
-type memory map[string][]byte
-
-func (m memory) Open(_ context.Context, digest string) (ReadAtCloser, error) {
-	data, ok := m[digest]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", digest, errNotThere)
+// downloaded is a folder that holds the given tarballs already.
+func downloaded(t testing.TB, all ...[]byte) folder {
+	t.Helper()
+	d := folder(t.TempDir())
+	for _, data := range all {
+		sum := sha512.Sum512(data)
+		if err := os.WriteFile(filepath.Join(string(d), hex.EncodeToString(sum[:])), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return localBytes{bytes.NewReader(data)}, nil
-}
-
-func (m memory) Save(ctx context.Context, digest string, fetch func(io.Writer) error) (ReadAtCloser, error) {
-	var b bytes.Buffer
-	if err := fetch(&b); err != nil {
-		return nil, err
-	}
-	want, ok := ParseIntegrity(digest)
-	if !ok {
-		return nil, fmt.Errorf("%q is no digest", digest)
-	}
-	h := want.NewHash()
-	h.Write(b.Bytes())
-	if got := (Integrity{want.Algorithm, string(h.Sum(nil))}); got != want {
-		return nil, &runtimes.DigestError{Want: digest, Got: got.String()}
-	}
-	m[digest] = b.Bytes()
-	return m.Open(ctx, digest)
+	return d
 }
 
 // unpackedTree gives the tree that the engine makes of one package: path below
@@ -164,7 +149,7 @@ func unpackedTree(t testing.TB, data []byte) (map[string]string, error) {
 	t.Helper()
 	pkg := npmPackage("pkg", data, "p")
 	var b bytes.Buffer
-	e := Engine{Downloads: memory{pkg.File.Digest(): data}}
+	e := Engine{Downloads: downloaded(t, data)}
 	if err := e.Install(t.Context(), npmRecipe(pkg), &b, nil); err != nil {
 		return nil, err
 	}

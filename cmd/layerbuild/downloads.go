@@ -119,3 +119,33 @@ func sized(f *os.File) (direct.ReadAtCloser, error) {
 	}
 	return kept{f, info.Size()}, nil
 }
+
+// keptFiles keeps the files of Git repositories among the cache's blobs.
+type keptFiles struct{ cache *cache.Cache }
+
+func (k keptFiles) Open(ctx context.Context, sha256 string) (io.ReadCloser, error) {
+	f, err := downloads(k).Open(ctx, sha256)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(f, 0, f.Size()), f}, nil
+}
+
+func (k keptFiles) Save(ctx context.Context, sha256 string, data []byte) error {
+	f, err := downloads(k).Save(ctx, sha256, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, lost := f.(unkept)
+	f.Close()
+	if lost {
+		return errors.New("the cache cannot be written")
+	}
+	return nil
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
+	"github.com/layerbuild/layerbuild/builder/git"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
@@ -31,7 +32,10 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}, node.Runtime{}, java.Runtime{}}
-	b.Index = &direct.Index{Client: client}
+	b.Index = &origins{
+		packages:     direct.Index{Client: client},
+		repositories: git.Repositories{Store: keptFiles{b.Cache}, Values: b.Cache, CABundle: caBundle},
+	}
 	b.Indexes = map[string][]string{"python": configured.Indexes}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
@@ -54,6 +58,19 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	}
 	b.Containers = container{containers}
 	return containers.Close, nil
+}
+
+// origins answers for package indexes and for Git repositories.
+type origins struct {
+	packages     direct.Index
+	repositories git.Repositories
+}
+
+func (x *origins) Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
+	if q.Ecosystem == "git" {
+		return x.repositories.Files(ctx, q)
+	}
+	return x.packages.Files(ctx, q)
 }
 
 // container is the BuildKit engine as the builder wants to see it.

@@ -92,7 +92,7 @@ func (s *selection) resolve(args []string) (*builder.Config, builder.Options, er
 		return nil, opts, err
 	}
 	opts.Layers = args
-	infos, err := builder.ParseRuntimes(s.runtimes)
+	infos, err := builder.ParseRuntimes(s.runtimes, config.Runtimes)
 	if err != nil {
 		return nil, opts, err
 	}

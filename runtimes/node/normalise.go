@@ -35,6 +35,9 @@ func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 		}
 		f := t[name]
 		owner, known := places.owner(name)
+		if places.scripted[owner] && isLeftover(strings.TrimPrefix(name, packageFolder(name)+"/")) {
+			continue
+		}
 		if !known {
 			strays = append(strays, name)
 			continue
@@ -89,15 +92,18 @@ func isState(name string) bool {
 type places struct {
 	byPlace map[string]string // the package's name
 	byName  map[string]bool   // where the package manager chose the places
+
+	scripted map[string]bool // packages whose install scripts were run
 }
 
 func placesOf(r runtimes.Recipe) places {
-	p := places{byPlace: map[string]string{}, byName: map[string]bool{}}
+	p := places{byPlace: map[string]string{}, byName: map[string]bool{}, scripted: map[string]bool{}}
 	for _, pkg := range r.Packages {
 		for _, place := range pkg.Places {
 			p.byPlace[place] = pkg.Name
 		}
 		p.byName[pkg.Name] = true
+		p.scripted[pkg.Name] = p.scripted[pkg.Name] || pkg.Scripts
 	}
 	if r.Managed {
 		p.byPlace = nil

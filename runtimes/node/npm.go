@@ -49,6 +49,7 @@ func readNPM(project fs.FS, file string, t runtimes.Target) (*set, error) {
 		return nil, err
 	}
 	s.notes = append(s.notes, runtimeNotes(t, s.packages)...)
+	s.notes = append(s.notes, allowScripts(t, s.packages)...)
 	written := &npmProject{packages: s.packages, placed: placed}
 	files, err := written.files(t)
 	if err != nil {
@@ -82,7 +83,7 @@ func (c *npmClosure) findRoot(project fs.FS) error {
 			return err
 		}
 	}
-	c.root, c.manifest = root, m
+	c.root, c.workspaces = root, top.Workspaces
 	if m.Name != "" {
 		root.name = m.Name
 	}
@@ -95,16 +96,26 @@ func (c *npmClosure) findRoot(project fs.FS) error {
 			c.roots = append(c.roots, npmEdge{d, l.meets("", d.name)})
 		}
 	}
-	if members := l.members(m); location == "" && len(members) > 0 {
-		c.roots = append(c.roots, members...)
-		var names []string
-		for _, e := range members {
-			names = append(names, e.to.location)
-		}
-		c.notes = append(c.notes, fmt.Sprintf("%s is a workspace's: all its members are installed (%s), as `npm ci` does; with path: %s, only what that one needs",
-			l.file, few(names), path.Join(l.dir, names[0])))
+	if location == "" {
+		c.addMembers(l.members(m))
 	}
 	return nil
+}
+
+// addMembers adds the members of a workspace to what the workspace itself
+// installs.
+func (c *npmClosure) addMembers(members []npmEdge) {
+	var more []string
+	for _, e := range members {
+		if !slices.ContainsFunc(c.roots, func(own npmEdge) bool { return own.to == e.to }) {
+			more = append(more, e.to.location)
+			c.roots = append(c.roots, e)
+		}
+	}
+	if len(more) > 0 {
+		c.notes = append(c.notes, fmt.Sprintf("%s is a workspace's: its members are installed, too, as `npm ci` does (%s); path: %s is what that one needs alone",
+			c.lock.file, few(more), path.Join(c.lock.dir, more[0])))
+	}
 }
 
 // memberLocation is a folder of the project, as a lock in dir names it.

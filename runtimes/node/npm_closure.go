@@ -12,12 +12,12 @@ import (
 
 // npmClosure finds what a project of a lock file installs for a target.
 type npmClosure struct {
-	lock     *npmLock
-	target   runtimes.Target
-	exclude  *excluder
-	root     *npmNode // whose dependencies are installed: the project, or a member of its workspace
-	roots    []npmEdge
-	manifest *manifest // root's
+	lock       *npmLock
+	target     runtimes.Target
+	exclude    *excluder
+	root       *npmNode // whose dependencies are installed: the project, or a member of its workspace
+	roots      []npmEdge
+	workspaces []string // the patterns of the members' folders
 
 	required map[*npmNode]bool // what must be there, whatever happens to what is optional
 	broken   map[*npmNode]bool // what cannot be installed, and what needs such
@@ -238,7 +238,7 @@ func (p *npmPlacer) move(folder, place string) {
 
 // need makes sure that a dependency is found from place.
 func (p *npmPlacer) need(place string, e npmEdge) {
-	if e.to == nil || e.dev || p.broken[e.to] || p.exclude.drops(e.name, e.to.name) {
+	if e.to == nil || e.dev || p.exclude.drops(e.name, e.to.name) || p.broken[e.to] {
 		return
 	}
 	for at, ok := place, true; ok; at, ok = outer(at) {

@@ -41,6 +41,7 @@ func npmSteps(t runtimes.Target, packages int, files []runtimes.InlineFile) []ru
 
 // files are those of the written project.
 func (p *npmProject) files(t runtimes.Target) ([]runtimes.InlineFile, error) {
+	keyed := runsScripts(p.packages)
 	entries := map[string]*writtenEntry{"": {Name: "layer", Version: "1.0.0"}}
 	var locals []runtimes.InlineFile
 	for i, pkg := range p.packages {
@@ -53,8 +54,10 @@ func (p *npmProject) files(t runtimes.Target) ([]runtimes.InlineFile, error) {
 			}
 			locals = append(locals, runtimes.InlineFile{Path: name, Data: data})
 			e.Resolved = "file:" + name
-		} else if len(t.Indexes) > 0 && p.ofRegistry(pkg) {
-			e.Resolved = "" // the configured registries know where it is
+		} else if (len(t.Indexes) > 0 || keyed) && p.ofRegistry(pkg) {
+			// The configured registries know where it is; and where the file is
+			// in a key, a server's name must not be.
+			e.Resolved = ""
 		}
 		for _, place := range pkg.Places {
 			at := e

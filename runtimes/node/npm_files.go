@@ -252,7 +252,11 @@ func (c *npmClosure) localFolder(project fs.FS, n *npmNode) (name, version strin
 	if version == "" {
 		version = "0.0.0"
 	}
-	f, err = packFolder(project, packJob{folder: folder, above: c.lock.dir, manifest: m})
+	job := packJob{folder: folder, manifest: m}
+	if isMember(c.workspaces, n.location) {
+		job.above = c.lock.dir
+	}
+	f, err = packFolder(project, job)
 	f.Name = tarballName(name, version)
 	return name, version, f, err
 }
@@ -267,7 +271,7 @@ func (c *npmClosure) localArchive(project fs.FS, n *npmNode) (runtimes.File, err
 		return runtimes.File{}, c.lock.errorf(n.location, outsideHint, "%s is outside of the project", name)
 	}
 	if !isTarball(name) {
-		f, err := packAt(project, file, c.lock.dir)
+		f, err := packAt(project, file)
 		f.Name = tarballName(n.name, n.version)
 		return f, err
 	}

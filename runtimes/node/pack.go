@@ -16,45 +16,29 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
-
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // Bounds of a local package: more is hardly its source.
 const (
-	maxPackBytes  = 64 << 20
-	maxPackFiles  = 20_000
-	maxIgnoreFile = 1 << 20
+	maxPackBytes = 64 << 20
+	maxPackFiles = 20_000
 )
 
 // packJob is a folder that is packed as `npm pack` does.
 type packJob struct {
 	folder   string // in the project
-	above    string // its workspace's, whose ignore files hold, too
+	above    string // its workspace's folder, whose ignore files hold, too; "" for no member of one
 	manifest *manifest
 }
 
-// neverPacked are rules of what is never in a package, whatever its files say;
-// the first ones are npm's.
-var neverPacked = []string{
-	"/.git", "/node_modules", ".npmrc", "/package-lock.json", "/yarn.lock", "/pnpm-lock.yaml", "/bun.lockb",
-	"/bun.lock", "/.layerbuild", "/layerbuild.lock", "/layerbuild.yaml",
-}
-
-// notPacked are npm's rules of what is in no package unless something says so.
-var notPacked = []string{
-	".npmignore", ".gitignore", ".git", ".svn", ".hg", "CVS", "/.lock-wscript", "/.wafpickle-*", "/build/config.gypi",
-	"npm-debug.log", ".npmrc", ".*.swp", ".DS_Store", "._*", "*.orig", "/archived-packages/**",
-}
-
 // packAt packs the package in a folder of the project.
-func packAt(project fs.FS, folder, above string) (runtimes.File, error) {
+func packAt(project fs.FS, folder string) (runtimes.File, error) {
 	m, err := readManifest(project, folder)
 	if err != nil {
 		return runtimes.File{}, err
 	}
-	return packFolder(project, packJob{folder, above, m})
+	return packFolder(project, packJob{folder: folder, manifest: m})
 }
 
 // packFolder is a folder of the project as a package's tarball: what `npm pack`
@@ -65,7 +49,7 @@ func packFolder(project fs.FS, job packJob) (runtimes.File, error) {
 	if err := w.start(); err != nil {
 		return runtimes.File{}, err
 	}
-	if err := w.walk(job.folder, w.rules, 0); err != nil {
+	if err := w.walk(""); err != nil {
 		return runtimes.File{}, err
 	}
 	slices.SortFunc(w.files, func(a, b packedFile) int { return strings.Compare(a.name, b.name) })
@@ -96,177 +80,44 @@ type packedFile struct {
 type packWalker struct {
 	project fs.FS
 	job     packJob
-	rules   []gitignore.Pattern // in their order: the last that matches decides
-	never   []gitignore.Pattern
-	listed  bool // package.json lists files, so the ignore files beside it do not count
+	levels  []packLevel // of the folders on the way to the current one
+	require []string    // the single files that package.json lists
 	files   []packedFile
 	bytes   int64
 }
 
-// start gathers the rules that hold in the whole folder.
-func (w *packWalker) start() error {
-	m := w.job.manifest
-	w.rules = parseRules(notPacked, nil)
-	for _, dir := range foldersBetween(w.job.above, w.job.folder) {
-		rules, err := ignoreRules(w.project, dir, w.job.folder)
-		if err != nil {
-			return err
-		}
-		w.rules = append(w.rules, rules...)
-	}
-	for _, member := range m.Workspaces {
-		w.rules = append(w.rules, parseRules([]string{"/" + strings.TrimPrefix(member, "./")}, nil)...)
-	}
-	if m.Files != nil {
-		w.listed = true
-		lines := []string{"*"}
-		for _, name := range m.Files {
-			lines = append(lines, listedRules(name)...)
-		}
-		w.rules = append(w.rules, parseRules(lines, nil)...)
-	}
-	w.never = parseRules(neverPacked, nil)
-	return nil
-}
-
-// listedRules are the rules by which an entry of package.json's files is packed.
-func listedRules(name string) []string {
-	not := ""
-	if strings.HasPrefix(name, "!") {
-		not, name = "!", name[1:]
-	}
-	name = "/" + strings.Trim(strings.TrimPrefix(name, "./"), "/")
-	if strings.HasSuffix(name, "/*") {
-		name += "*"
-	}
-	if name == "/" || name == "/." {
-		name = "/**"
-	}
-	if not != "" {
-		return []string{name}
-	}
-	return []string{"!" + name, "!" + name + "/**"}
-}
-
-// foldersBetween lists the folders from top down to above folder.
-func foldersBetween(top, folder string) []string {
-	var dirs []string
-	for at := folder; at != top && at != "."; {
-		at = path.Dir(at)
-		dirs = append(dirs, at)
-	}
-	slices.Reverse(dirs)
-	return dirs
-}
-
-// ignoreRules reads a folder's .npmignore, or else its .gitignore. Its rules
-// are written for paths below base.
-func ignoreRules(project fs.FS, dir, base string) ([]gitignore.Pattern, error) {
-	for _, name := range []string{".npmignore", ".gitignore"} {
-		file := path.Join(dir, name)
-		info, err := fs.Stat(project, file)
-		if err != nil || info.IsDir() {
-			continue
-		}
-		if info.Size() > maxIgnoreFile {
-			return nil, &runtimes.InputError{File: file, Problem: fmt.Sprintf("larger than %d MiB, which no such file is", maxIgnoreFile>>20)}
-		}
-		data, err := readFile(project, file)
-		if err != nil {
-			return nil, err
-		}
-		var lines []string
-		for line := range strings.Lines(string(data)) {
-			lines = append(lines, strings.TrimSpace(line))
-		}
-		var domain []string
-		if below, ok := strings.CutPrefix(dir, base+"/"); ok || base == "." && dir != "." {
-			if base == "." {
-				below = dir
-			}
-			domain = strings.Split(below, "/")
-		} else if dir != base {
-			// A folder above: only what it says of any depth holds here.
-			lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(strings.TrimSuffix(line, "/"), "/") })
-		}
-		return parseRules(lines, domain), nil
-	}
-	return nil, nil
-}
-
-func parseRules(lines, domain []string) []gitignore.Pattern {
-	var rules []gitignore.Pattern
-	for _, line := range lines {
-		if line != "" && line[0] != '#' {
-			rules = append(rules, gitignore.ParsePattern(line, domain))
-		}
-	}
-	return rules
-}
-
-// walk gathers the files of a folder and those below it.
-func (w *packWalker) walk(dir string, rules []gitignore.Pattern, depth int) error {
-	if depth > maxNPMDepth {
-		return &runtimes.InputError{File: w.job.folder, Problem: "nests folders deeper than any package does"}
-	}
+// walk gathers the files of a folder, below the package's, and those below it.
+func (w *packWalker) walk(below string) error {
+	dir := path.Join(w.job.folder, below)
 	entries, err := fs.ReadDir(w.project, dir)
 	if err != nil {
 		return &runtimes.InputError{File: dir, Problem: "cannot be read", Err: reason(err)}
 	}
-	if depth > 0 || !w.listed {
-		own, err := ignoreRules(w.project, dir, w.job.folder)
+	if len(w.levels) > maxNPMDepth {
+		return &runtimes.InputError{File: w.job.folder, Problem: "nests folders deeper than any package does"}
+	}
+	if below != "" {
+		level, err := w.levelBelow(below)
 		if err != nil {
 			return err
 		}
-		rules = slices.Concat(rules, own)
+		w.levels = append(w.levels, level)
+		defer func() { w.levels = w.levels[:len(w.levels)-1] }()
 	}
 	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		below := strings.TrimPrefix(name, w.job.folder+"/")
-		parts := strings.Split(below, "/")
+		name := path.Join(below, e.Name())
 		switch {
-		case matchLast(w.never, parts, e.IsDir()) == gitignore.Exclude:
-		case e.IsDir():
-			if e.Name() != ".git" {
-				err = w.walk(name, rules, depth+1)
-			}
-		case e.Type().IsRegular() && (w.must(below) || matchLast(rules, parts, false) != gitignore.Exclude):
-			err = w.add(name, below, e)
+		case strings.Contains(e.Name(), "*"): // as npm has it, for Windows
+		case e.IsDir() && w.takes(name, true):
+			err = w.walk(name)
+		case e.Type().IsRegular() && w.takes(name, false):
+			err = w.add(path.Join(dir, e.Name()), name, e)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// matchLast is what the last rule says that matches a path, or one of the
-// folders that it lies in.
-func matchLast(rules []gitignore.Pattern, parts []string, isDir bool) gitignore.MatchResult {
-	for i := len(rules) - 1; i >= 0; i-- {
-		if m := rules[i].Match(parts, isDir); m != gitignore.NoMatch {
-			return m
-		}
-		for n := 1; n < len(parts); n++ {
-			if rules[i].Match(parts[:n], true) == gitignore.Exclude {
-				return gitignore.Exclude
-			}
-		}
-	}
-	return gitignore.NoMatch
-}
-
-// must tells whether npm packs a file whatever the ignore files say.
-func (w *packWalker) must(below string) bool {
-	lower := strings.ToLower(below)
-	for _, prefix := range []string{"readme", "copying", "license", "licence"} {
-		if rest, ok := strings.CutPrefix(lower, prefix); ok && (rest == "" || rest[0] == '.' && !strings.HasSuffix(rest, "~") && !strings.HasSuffix(rest, "$")) && !strings.Contains(below, "/") {
-			return true
-		}
-	}
-	m := w.job.manifest
-	named := append([]string{"package.json", string(m.Main), string(m.Browser)}, m.Bin...)
-	return slices.ContainsFunc(named, func(name string) bool { return name != "" && path.Clean(name) == below })
 }
 
 func (w *packWalker) add(name, below string, e fs.DirEntry) error {

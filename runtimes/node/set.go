@@ -49,11 +49,16 @@ const (
 )
 
 // container says how a set is installed in a container, or which pins that
-// still needs. Nothing of the packages is run, so that it runs natively for
-// whatever machine has it.
+// still needs. It runs natively for whatever machine has it, since nothing of
+// the packages is run; where install scripts are, it runs as the target's own
+// architecture, with compilers.
 func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	image := t.Runtime.Image
+	image, arch := t.Runtime.Image, runtimes.Arch("")
+	scripts := runsScripts(s.packages)
+	if scripts {
+		image, arch = t.Runtime.ImageToBuild(t.Arch), t.Arch
+	}
 	digest := t.Pins.Images[image]
 	if digest == "" {
 		needs = append(needs, runtimes.Need{Image: image})
@@ -66,10 +71,15 @@ func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container)
 	if len(needs) > 0 {
 		return needs, nil
 	}
+	steps := s.steps(t)
+	if scripts {
+		steps = append(steps, scriptsStep(t, s.packages))
+	}
 	return nil, &runtimes.Container{
 		Image:  image + "@" + digest,
+		Arch:   arch,
 		Tools:  s.tools,
-		Steps:  s.steps(t),
+		Steps:  steps,
 		Output: outputFolder,
 	}
 }

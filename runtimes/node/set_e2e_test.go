@@ -93,7 +93,8 @@ func treeOf(t *testing.T, dir string) map[string]string {
 			t.Fatal(err)
 		}
 	}
-	err := filepath.WalkDir(filepath.Join(dir, "node_modules"), func(name string, d fs.DirEntry, err error) error {
+	links := map[string]string{} // folders of members → where they are linked
+	look := func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -101,6 +102,20 @@ func treeOf(t *testing.T, dir string) map[string]string {
 			return err
 		}
 		place, _ := filepath.Rel(dir, name)
+		at := place
+		for folder, link := range links {
+			if below, ok := strings.CutPrefix(place, folder+"/"); ok {
+				at = link + "/" + below
+			}
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			target, err := filepath.EvalSymlinks(name)
+			if err != nil {
+				return err
+			}
+			folder, _ := filepath.Rel(dir, target)
+			links[folder] = place
+		}
 		if packageFolder(place+"/x") != place || strings.HasSuffix(place, "node_modules") || strings.Contains(place, "/.") || !validName(filepath.Base(place)) {
 			return nil
 		}
@@ -118,11 +133,16 @@ func treeOf(t *testing.T, dir string) map[string]string {
 		if err := json.Unmarshal(data, &m); err != nil {
 			return err
 		}
-		found[place] = m.Name + "@" + m.Version
+		found[at] = m.Name + "@" + m.Version
 		return nil
-	})
-	if err != nil {
+	}
+	if err := filepath.WalkDir(filepath.Join(dir, "node_modules"), look); err != nil {
 		t.Fatal(err)
+	}
+	for folder := range links { // what a member has below its own folder
+		if err := filepath.WalkDir(filepath.Join(dir, folder, "node_modules"), look); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return found
 }

@@ -23,6 +23,7 @@ const (
 func kindOf(spec string) specKind {
 	spec = strings.TrimSpace(spec)
 	scheme, _, hasScheme := strings.Cut(spec, ":")
+	hasScheme = hasScheme && !strings.ContainsAny(scheme, "/# ")
 	switch {
 	case hasScheme && scheme == "npm":
 		return aliasSpec
