@@ -44,6 +44,7 @@ func writeBerry(r *berryReader, g *yarnGraph, t runtimes.Target) (*set, error) {
 		return nil, w.err
 	}
 	w.resolutions = w.patches
+	w.optional = true
 	w.manifests(w.spec)
 	w.add("yarn.lock", w.lockText())
 	w.add(".yarnrc.yml", w.settings())
@@ -51,7 +52,7 @@ func writeBerry(r *berryReader, g *yarnGraph, t runtimes.Target) (*set, error) {
 		w.levels[level] = true
 	}
 	w.job.Manager, w.job.Levels = "berry", sortedKeys(w.levels)
-	s := yarnSet(w.yarnWritten, manager, w.whereabouts(), "berry")
+	s := yarnSet(t, w.yarnWritten, manager, w.whereabouts(), "berry")
 	s.notes = append(s.notes, notes...)
 	if r.config.NodeLinker != "node-modules" && (r.config.NodeLinker != "" || r.lock.version > 3) {
 		s.notes = append(s.notes, fmt.Sprintf("%s is of a project with nodeLinker: %s; the layer has node_modules, as Lambda needs", r.lock.file, orDefault(r.config.NodeLinker, "pnp")))
@@ -111,6 +112,7 @@ func (w *berryWriter) workspace(n *yarnNode, name string) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "  version: 0.0.0-use.local\n  resolution: %s\n", berryWord(locator))
 	w.writeDeps(&b, n.edges)
+	w.writeOptional(&b, slices.DeleteFunc(slices.Clone(n.edges), func(e yarnEdge) bool { return !e.optional }))
 	b.WriteString("  languageName: unknown\n  linkType: soft\n")
 	w.entries[locator] = b.String()
 }
@@ -119,6 +121,14 @@ func (w *berryWriter) writeDeps(b *bytes.Buffer, edges []yarnEdge) {
 	title := "  dependencies:\n"
 	for _, e := range edges { // sorted by name
 		fmt.Fprintf(b, "%s    %s: %s\n", title, berryWord(e.name), berryWord(w.spec(e)))
+		title = ""
+	}
+}
+
+func (w *berryWriter) writeOptional(b *bytes.Buffer, edges []yarnEdge) {
+	title := "  dependenciesMeta:\n"
+	for _, e := range edges {
+		fmt.Fprintf(b, "%s    %s:\n      optional: true\n", title, berryWord(e.name))
 		title = ""
 	}
 }
@@ -152,8 +162,10 @@ func (w *berryWriter) put(key string, n *yarnNode, e *berryEntry, resolution str
 	checksum := w.checksum(n, e)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "  version: %s\n  resolution: %s\n", berryWord(e.version), berryWord(resolution))
-	w.writeDeps(&b, slices.DeleteFunc(slices.Clone(n.edges), func(d yarnEdge) bool { return n.base == e && e.dependencies[d.name] == "" }))
+	edges := slices.DeleteFunc(slices.Clone(n.edges), func(d yarnEdge) bool { return n.base == e && e.dependencies[d.name] == "" })
+	w.writeDeps(&b, edges)
 	w.writeSection(&b, e, "peerDependencies")
+	w.writeOptional(&b, slices.DeleteFunc(edges, func(d yarnEdge) bool { return !d.optional }))
 	w.writeSection(&b, e, "peerDependenciesMeta")
 	w.writeSection(&b, e, "bin")
 	b.WriteString(checksum)

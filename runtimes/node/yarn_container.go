@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -26,7 +27,7 @@ const stepHome = "/tmp"
 var yarnScript []byte
 
 // yarnSet is the set that the written project installs with a yarn.
-func yarnSet(w *yarnWritten, m manager, whereabouts runtimes.InlineFile, cache string) *set {
+func yarnSet(t runtimes.Target, w *yarnWritten, m manager, whereabouts runtimes.InlineFile, cache string) *set {
 	w.job.Project, w.job.Output, w.job.Cache = projectFolder, outputFolder, workFolder+"/cache/"+cache
 	script, jobFile := workFolder+"/yarn_install.js", workFolder+"/yarn_install.json"
 	job, _ := json.MarshalIndent(w.job, "", "\t") // strings cannot fail to marshal
@@ -37,6 +38,7 @@ func yarnSet(w *yarnWritten, m manager, whereabouts runtimes.InlineFile, cache s
 	packages := w.graph.packages()
 	return &set{
 		packages: packages,
+		notes:    append(w.notes(), allowScripts(t, packages)...),
 		managed:  true,
 		needs:    []runtimes.Need{m.need()},
 		tools:    map[string]string{m.name: m.version},
@@ -54,4 +56,19 @@ func yarnSet(w *yarnWritten, m manager, whereabouts runtimes.InlineFile, cache s
 			}
 		},
 	}
+}
+
+// notes say what a lock file leaves to be trusted.
+func (w *yarnWritten) notes() []string {
+	var weak []string
+	for _, n := range w.graph.nodes {
+		if n.weak {
+			weak = append(weak, n.name)
+		}
+	}
+	if len(weak) == 0 {
+		return nil
+	}
+	slices.Sort(weak)
+	return []string{"yarn.lock locks these by SHA-1 only; their SHA-512 is the registry's, for the file with that SHA-1: " + few(slices.Compact(weak))}
 }

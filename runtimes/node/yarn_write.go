@@ -16,8 +16,7 @@ import (
 // a package.json of constant name, a lock file with what the layer needs and
 // nothing else, each package under its exact version. So neither a
 // development dependency nor a range decides anything, and yarn has nothing
-// to choose. What is optional is demanded there: it is for the target, and yarn
-// would leave out without a word what it fails to fetch. What lies in the project's own folders is a workspace there
+// to choose. What lies in the project's own folders is a workspace there
 // while yarn runs; its link in node_modules is then replaced by its files.
 
 // yarnName is the name of the written project.
@@ -45,6 +44,7 @@ type yarnWritten struct {
 	graph       *yarnGraph
 	folders     map[*yarnNode]string // of members, in the written project
 	resolutions map[string]string    // of the root
+	optional    bool                 // what is optional stays so
 	inputs      []runtimes.InlineFile
 	job         yarnJob
 }
@@ -56,6 +56,7 @@ type yarnPackageJSON struct {
 	Private    bool              `json:"private"`
 	Workspaces []string          `json:"workspaces,omitempty"`
 	Depends    map[string]string `json:"dependencies,omitempty"`
+	Optional   map[string]string `json:"optionalDependencies,omitempty"`
 	Resolve    map[string]string `json:"resolutions,omitempty"`
 	Hoisting   *yarnHoisting     `json:"installConfig,omitempty"`
 }
@@ -89,7 +90,7 @@ func newYarnWritten(p *yarnProject, g *yarnGraph) (*yarnWritten, error) {
 
 // manifest adds the package.json of the written project's root, or of a member.
 func (w *yarnWritten) manifest(n *yarnNode, spec func(yarnEdge) string) {
-	m := yarnPackageJSON{Name: n.name, Version: n.version, Private: true, Depends: map[string]string{}}
+	m := yarnPackageJSON{Name: n.name, Version: n.version, Private: true, Depends: map[string]string{}, Optional: map[string]string{}}
 	if n == w.graph.root {
 		m.Name, m.Version, m.Resolve = yarnName, "0.0.0", w.resolutions
 		if len(w.job.Members) > 0 {
@@ -100,7 +101,11 @@ func (w *yarnWritten) manifest(n *yarnNode, spec func(yarnEdge) string) {
 		m.Hoisting = &yarnHoisting{limits}
 	}
 	for _, e := range n.edges {
-		m.Depends[e.name] = spec(e)
+		if e.optional && w.optional {
+			m.Optional[e.name] = spec(e)
+		} else {
+			m.Depends[e.name] = spec(e)
+		}
 	}
 	data, _ := json.MarshalIndent(m, "", "  ") // strings cannot fail to marshal
 	w.add(path.Join(w.folders[n], "package.json"), append(data, '\n'))
@@ -148,7 +153,9 @@ func yarn1Spec(e yarnEdge) string {
 // which is in no key; the script puts it in.
 const whereYarn = "layerbuild:"
 
-// writeYarn1 writes the project that yarn 1 installs.
+// writeYarn1 writes the project that yarn 1 installs. What is optional is
+// demanded in it: it is for the target, and yarn 1 would go on without a word
+// where it fails to fetch it.
 func writeYarn1(p *yarnProject, g *yarnGraph, t runtimes.Target) (*set, error) {
 	w, err := newYarnWritten(p, g)
 	if err != nil {
@@ -178,7 +185,7 @@ func writeYarn1(p *yarnProject, g *yarnGraph, t runtimes.Target) (*set, error) {
 	}
 	data, _ := json.MarshalIndent(urls, "", "\t") // strings cannot fail to marshal
 	whereabouts := runtimes.InlineFile{Path: workFolder + "/whereabouts.json", Data: data, Whereabouts: true}
-	return yarnSet(w, manager, whereabouts, "yarn1"), nil
+	return yarnSet(t, w, manager, whereabouts, "yarn1"), nil
 }
 
 // yarn1Lock is the lock file of the written project.
