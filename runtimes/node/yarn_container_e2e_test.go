@@ -27,7 +27,7 @@ var yarnSample = map[string]string{
 	"package.json": `{
 		"name": "sample", "version": "1.0.0", "private": true, "workspaces": ["packages/*"],
 		"dependencies": {
-			"sharp": "0.33.5", "esbuild": "0.21.5", "@aws-lambda-powertools/logger": "2.10.0", "react": "18.3.1", "react-dom": "18.3.1",
+			"sharp": "0.33.5", "esbuild": "0.21.5", "@hapi/topo": "6.0.2", "react": "18.3.1", "react-dom": "18.3.1",
 			"lodash-four": "npm:lodash@4.17.20", "debug": "2.6.9", "semver": "7.6.3", "resolve": "1.22.8", "@sample/lib": "1.2.0"
 		},
 		"optionalDependencies": {"fsevents": "2.3.3"},
