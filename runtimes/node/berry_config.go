@@ -105,8 +105,8 @@ func berryOverrides(root *yarnMember) ([]berryOverride, error) {
 		if err != nil || !ok || !is {
 			return nil, problem
 		}
-		m := overridePattern.FindStringSubmatch(pattern)
-		if m == nil {
+		m := overridePattern.FindStringSubmatch(pattern) // "**/" is of yarn 1
+		if m == nil || strings.Contains(pattern, "*/") {
 			problem.Problem = fmt.Sprintf("resolutions has %q, which yarn cannot read", pattern)
 			return nil, problem
 		}
