@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -247,8 +246,6 @@ func (l *pnpmLock) checkVersion() error {
 	return l.errorf("lockfileVersion", "a newer pnpm wrote it: upgrade layerbuild, or lock with pnpm 10",
 		"is of version %s, which is not known here; those of 6.0 (pnpm 8) and 9.0 (pnpm 9 and 10) are read", head.Version)
 }
-
-var yamlLine = regexp.MustCompile(`line ([0-9]+): `)
 
 func (l *pnpmLock) syntax(err error) error {
 	problem := &runtimes.InputError{File: l.file, Problem: "is no lock file of pnpm", Err: err, Hint: "restore it from version control, or " + pnpmAgain}
