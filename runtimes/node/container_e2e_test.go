@@ -135,7 +135,7 @@ func TestInstallInContainer(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "lib/made-up-archive-3.0.0.tgz"), filepath.Join(dir, "lib/archive.tgz")); err != nil {
 		t.Fatal(err)
 	}
-	runNPM(t, dir, "install", "--package-lock-only", "--ignore-scripts", "--before=2025-06-01")
+	runNPM(t, dir, "install", "--package-lock-only", "--ignore-scripts", "--before="+before)
 	for _, arch := range runtimes.Arches() {
 		t.Run(string(arch), func(t *testing.T) {
 			target := pinnedTarget(t, arch)
