@@ -16,7 +16,8 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
-	"runtimes/node": {"runtimes"},
+	"runtimes/node":          {"runtimes", "runtimes/node/manifest"},
+	"runtimes/node/manifest": {},
 
 	// What pip and uv read beside a project is Python's business, too, but no
 	// plugin's: plugins see the project alone. The command line brings it.
@@ -36,7 +37,7 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
-	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/java/coordinate", "cache/tempfile"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "builder/jvm"},
 	"builder/git":      {"runtimes"},
 	"builder/jvm":      {"runtimes"},
@@ -54,7 +55,7 @@ var onlyIn = map[string]string{
 	"github.com/spf13/cobra":                  "cmd/layerbuild",
 	"github.com/pelletier/go-toml":            "runtimes/python runtimes/python/indexes runtimes/java builder/resolver",
 	"gopkg.in/ini.v1":                         "runtimes/python/indexes",
-	"github.com/bmatcuk/doublestar":           "runtimes builder",
+	"github.com/bmatcuk/doublestar":           "runtimes builder runtimes/node",
 	"github.com/vbauerster/mpb":               "cmd/layerbuild",
 	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
 	"github.com/pavlo-v-chernykh/keystore-go": "builder/jvm",
