@@ -10,9 +10,12 @@ import (
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/builder/git"
+	"github.com/layerbuild/layerbuild/builder/maven"
+	"github.com/layerbuild/layerbuild/builder/modules"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -41,7 +44,11 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		packages:     direct.Index{Client: client},
 		repositories: git.Repositories{Store: keptFiles{b.Cache}, Values: b.Cache, CABundle: caBundle},
 	}
-	b.Indexes = map[string][]string{"python": configured.Indexes, "nodejs": registries.Registries}
+	mirrors, err := findMirrors()
+	if err != nil {
+		return nil, err
+	}
+	b.Indexes = map[string][]string{"python": configured.Indexes, "nodejs": registries.Registries, "java": settings.Indexes(mirrors)}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
 	b.Resolvers = map[string]builder.Resolver{
@@ -62,6 +69,12 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		NoCache:      s.noCache,
 	}
 	b.Containers = container{containers}
+	b.Resolvers["maven"] = javaResolver{
+		poms: &maven.Resolver{
+			Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+		},
+		modules: &modules.Resolver{Repositories: engine, Jobs: s.jobs},
+	}
 	return containers.Close, nil
 }
 

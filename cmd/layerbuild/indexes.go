@@ -11,6 +11,7 @@ import (
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node/npmrc"
 	"github.com/layerbuild/layerbuild/runtimes/python/indexes"
 )
@@ -39,6 +40,16 @@ func layerFolders(config *builder.Config) []string {
 		}
 	}
 	return layers
+}
+
+// findMirrors finds the repositories that the user configured for Maven in
+// place of others.
+func findMirrors() ([]settings.Mirror, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, nil // nobody's settings
+	}
+	return settings.Read(home, os.Getenv)
 }
 
 // caVariables name the file with the certificate authorities for the tools
