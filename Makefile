@@ -8,15 +8,15 @@ STATE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/layerbuild-testbed
 TOOLS := $(STATE)/tools
 TESTBED := $(GO) -C testdata/testbed run .
 
-UV_VERSION := 0.13.9
-PACKAGING_VERSION := 25.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# What the end-to-end tests hold the product against.
+# What the end-to-end tests hold the product against: package managers and, of
+# Python's, packaging.
+export LAYERBUILD_TEST_TOOLS := $(TOOLS)
 export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
 export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
 
-.PHONY: build demo test deps check unit e2e bench soak testbed testbed-down update help
+.PHONY: build demo test deps check unit e2e bench soak testbed testbed-down tools update help
 
 build: ## the program, bin/layerbuild
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/layerbuild ./cmd/layerbuild
@@ -40,18 +40,18 @@ check: ## format, vet, lint, go.mod
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./...
-	$(GO) run $(STATICCHECK) -tags e2e ./...
+	$(GO) run $(STATICCHECK) -tags e2e ./... ./testdata/fetch
 	$(GO) mod tidy -diff
 
 unit: ## the tests that need no root, network or container, with the race detector
 	$(GO) test -race ./...
 
-e2e: testbed $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## the tests against real registries and a real BuildKit
+e2e: testbed tools ## the tests against real registries and a real BuildKit
 	env="$$($(TESTBED) env)" && eval "$$env" && \
 		$(GO) -C testdata/testbed test -count 1 . && \
 		env -u CI $(GO) test -tags e2e -timeout 60m ./...
 
-bench: build testbed $(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION) ## measure against uv and zip, as ratios in one run
+bench: build testbed tools ## measure against uv and zip, as ratios in one run
 	env="$$($(TESTBED) env)" && eval "$$env" && \
 		$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
 
@@ -68,10 +68,24 @@ testbed-down: ## end what testbed started
 update: ## write the golden files anew
 	$(GO) test ./zipper ./builder/... ./runtimes/... ./cmd/... -update
 
-$(TOOLS)/.done-$(UV_VERSION)-$(PACKAGING_VERSION): | deps
-	rm -rf $(TOOLS)
-	python3 -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet uv==$(UV_VERSION) packaging==$(PACKAGING_VERSION)
+tools: $(TOOLS)/.done ## the package managers that the tests compare with
+	$(TESTBED) tools
+
+# $(call venv,NAME,PROGRAM,REQUIREMENT) makes NAME. Each wants other versions of
+# what they all use, so each has a virtual environment of its own.
+venv = test -x $(TOOLS)/venv-$(1)/bin/pip || python3 -m venv --clear $(TOOLS)/venv-$(1); \
+	$(TOOLS)/venv-$(1)/bin/pip install --quiet $(3) && \
+	ln -sf ../venv-$(1)/bin/$(2) $(TOOLS)/bin/$(1)
+
+# Versions stand in this file; where they are there already, pip is quick.
+$(TOOLS)/.done: Makefile | deps
+	test -x $(TOOLS)/bin/pip || python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet uv==0.13.9 packaging==25.0
+	$(call venv,poetry,poetry,poetry==2.5.1)
+	$(call venv,poetry-1.8,poetry,poetry==1.8.5)
+	$(call venv,pdm,pdm,pdm==2.29.4)
+	$(call venv,pipenv,pipenv,pipenv==2026.10.3)
+	$(call venv,pip-compile,pip-compile,pip-tools==7.6.2)
 	touch $@
 
 help:

@@ -168,5 +168,8 @@ func (e *Engine) file(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packa
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
+	if r.Runtime == "nodejs" {
+		return e.downloadTarball(ctx, r, pkg, p)
+	}
 	return e.download(ctx, r, pkg, p)
 }

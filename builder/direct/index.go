@@ -20,8 +20,9 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes/python/wheel"
 )
 
-// Index asks package indexes which files they have, in the simple API's JSON
-// form (PEP 691) where they speak it, else in its HTML form (PEP 503).
+// Index asks package indexes which files they have: those of Python in the
+// simple API's JSON form (PEP 691) where they speak it, else in its HTML form
+// (PEP 503), and npm registries.
 type Index struct {
 	Client *http.Client
 
@@ -65,7 +66,11 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 // from all of its indexes; otherwise the first index that has the version
 // answers alone. The list is empty where no index has them.
 func (x *Index) Files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
-	if q.Ecosystem != "pypi" {
+	switch q.Ecosystem {
+	case "pypi":
+	case "npm":
+		return x.packageVersion(ctx, q)
+	default:
 		return nil, fmt.Errorf("no package index of %q is known", q.Ecosystem)
 	}
 	indexes := q.Indexes

@@ -129,7 +129,7 @@ func TestIndexSeveral(t *testing.T) {
 			t.Errorf("%s %v: got %q, %v, want %q", test.indexes, test.hashes, got, err, test.want)
 		}
 	}
-	if _, err := x.Files(t.Context(), runtimes.FileRequest{Ecosystem: "npm", Name: "pkg"}); err == nil {
+	if _, err := x.Files(t.Context(), runtimes.FileRequest{Ecosystem: "cargo", Name: "pkg"}); err == nil {
 		t.Error("an unknown ecosystem was asked")
 	}
 }

@@ -155,8 +155,12 @@ type file struct {
 
 func (f file) Size() int64 { return f.size }
 
-func (d folder) Open(_ context.Context, sum string) (ReadAtCloser, error) {
-	f, err := os.Open(filepath.Join(string(d), sum))
+func (d folder) Open(_ context.Context, digest string) (ReadAtCloser, error) {
+	want, ok := ParseIntegrity(digest)
+	if !ok {
+		return nil, fmt.Errorf("%q is no digest", digest)
+	}
+	f, err := os.Open(filepath.Join(string(d), want.Hex()))
 	if err != nil {
 		return nil, err
 	}
@@ -167,24 +171,28 @@ func (d folder) Open(_ context.Context, sum string) (ReadAtCloser, error) {
 	return file{f, info.Size()}, nil
 }
 
-func (d folder) Save(ctx context.Context, sum string, fetch func(io.Writer) error) (ReadAtCloser, error) {
+func (d folder) Save(ctx context.Context, digest string, fetch func(io.Writer) error) (ReadAtCloser, error) {
+	want, ok := ParseIntegrity(digest)
+	if !ok {
+		return nil, fmt.Errorf("%q is no digest", digest)
+	}
 	f, err := os.CreateTemp(string(d), "new")
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	h := sha256.New()
+	h := want.NewHash()
 	if err := fetch(io.MultiWriter(f, h)); err != nil {
 		return nil, fmt.Errorf("save: %w", err)
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != sum {
-		return nil, fmt.Errorf("save: %w", &runtimes.DigestError{What: "download", Want: sum, Got: got})
+	if got := (Integrity{want.Algorithm, string(h.Sum(nil))}); got != want {
+		return nil, fmt.Errorf("save: %w", &runtimes.DigestError{What: "download", Want: digest, Got: got.Hex()})
 	}
-	if err := os.Rename(f.Name(), filepath.Join(string(d), sum)); err != nil {
+	if err := os.Rename(f.Name(), filepath.Join(string(d), want.Hex())); err != nil {
 		return nil, err
 	}
-	return d.Open(ctx, sum)
+	return d.Open(ctx, digest)
 }
 
 // put makes a file a download that is there already.

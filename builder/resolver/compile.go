@@ -155,6 +155,9 @@ func (c *compilation) arguments(sources map[string]source) []string {
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
 		args = append(args, "--no-binary", name)
 	}
+	if slices.Contains(c.question.Options, "--no-deps") {
+		args = append(args, "--no-deps")
+	}
 	if c.question.Prereleases {
 		args = append(args, "--prerelease", "allow")
 	}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha512"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/cache"
@@ -24,17 +21,20 @@ type downloads struct{ cache *cache.Cache }
 // integrity: blobs are found by their SHA-256 alone.
 const integrityKind = "integrity/1"
 
-const sha512Prefix = "sha512-"
-
 func (d downloads) Open(ctx context.Context, digest string) (direct.ReadAtCloser, error) {
-	if strings.HasPrefix(digest, sha512Prefix) {
-		known, err := d.cache.GetValue(ctx, integrityKind, digest)
+	want, err := parseDigest(digest)
+	if err != nil {
+		return nil, err
+	}
+	hexSum := want.Hex()
+	if want.Algorithm != "sha256" {
+		known, err := d.cache.GetValue(ctx, integrityKind, want.String())
 		if err != nil {
 			return nil, errors.Join(fs.ErrNotExist, err)
 		}
-		digest = string(known)
+		hexSum = string(known)
 	}
-	sum, err := cache.ParseDigest(digest)
+	sum, err := cache.ParseDigest(hexSum)
 	if err != nil {
 		return nil, err
 	}
@@ -49,41 +49,48 @@ func (d downloads) Open(ctx context.Context, digest string) (direct.ReadAtCloser
 	return sized(f)
 }
 
+func parseDigest(digest string) (direct.Integrity, error) {
+	want, ok := direct.ParseIntegrity(digest)
+	if !ok {
+		return want, fmt.Errorf("%q is no digest that can be verified", digest)
+	}
+	return want, nil
+}
+
 func (d downloads) Save(ctx context.Context, digest string, fetch func(w io.Writer) error) (direct.ReadAtCloser, error) {
-	integrity := strings.HasPrefix(digest, sha512Prefix)
-	if _, err := cache.ParseDigest(digest); err != nil && !integrity {
-		return nil, fmt.Errorf("%q is no digest that can be verified", digest)
+	want, err := parseDigest(digest)
+	if err != nil {
+		return nil, err
 	}
 	w, err := d.cache.NewBlob()
 	if err != nil {
 		return nil, err
 	}
 	var to io.Writer = w
-	long := sha512.New()
-	if integrity {
-		to = io.MultiWriter(w, long)
+	hash := want.NewHash()
+	if want.Algorithm != "sha256" {
+		to = io.MultiWriter(w, hash)
 	}
 	if err := fetch(to); err != nil {
 		w.Abort()
 		return nil, err
 	}
 	sum := w.Blob().SHA256.String()
-	got := sum
-	if integrity {
-		got = sha512Prefix + base64.StdEncoding.EncodeToString(long.Sum(nil))
-	}
-	if got != digest {
+	if got := (direct.Integrity{Algorithm: want.Algorithm, Sum: string(hash.Sum(nil))}); want.Algorithm != "sha256" && got != want {
 		w.Abort()
-		return nil, &runtimes.DigestError{Want: digest, Got: got}
+		return nil, &runtimes.DigestError{Want: digest, Got: got.String()}
+	} else if want.Algorithm == "sha256" && sum != want.Hex() {
+		w.Abort()
+		return nil, &runtimes.DigestError{Want: digest, Got: sum}
 	}
 	if _, err := w.Commit(); err != nil {
 		// A cache that cannot be written must not stop a build: the file is
 		// used from where it was fetched to, and gone afterwards.
 		return unkept{w}, nil
 	}
-	if integrity {
+	if want.Algorithm != "sha256" {
 		// Without the value the file is fetched again by the next build.
-		_ = d.cache.PutValue(ctx, integrityKind, digest, []byte(sum))
+		_ = d.cache.PutValue(ctx, integrityKind, want.String(), []byte(sum))
 	}
 	return d.Open(ctx, sum)
 }

@@ -1,6 +1,10 @@
 package node
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
+
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -20,6 +24,23 @@ type set struct {
 	steps func(t runtimes.Target) []runtimes.Step
 }
 
+// runtimeNotes says which packages of a set Lambda's runtime has itself.
+func runtimeNotes(t runtimes.Target, packages []runtimes.Package) []string {
+	if major, err := strconv.Atoi(t.Runtime.Version); err != nil || major < 18 {
+		return nil // they have the SDK's version 2
+	}
+	names := map[string]bool{}
+	for _, p := range packages {
+		if strings.HasPrefix(p.Name, "@aws-sdk/") || strings.HasPrefix(p.Name, "@smithy/") {
+			names[p.Name] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Lambda's runtime has the AWS SDK itself, and %d of its packages are in this layer: exclude: ['@aws-sdk/*', '@smithy/*'] leaves them out", len(names))}
+}
+
 // Where things are in the container.
 const (
 	workFolder    = "/layerbuild"
@@ -28,11 +49,16 @@ const (
 )
 
 // container says how a set is installed in a container, or which pins that
-// still needs. Nothing of the packages is run, so that it runs natively for
-// whatever machine has it.
+// still needs. It runs natively for whatever machine has it, since nothing of
+// the packages is run; where install scripts are, it runs as the target's own
+// architecture, with compilers.
 func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	image := t.Runtime.Image
+	image, arch := t.Runtime.Image, runtimes.Arch("")
+	scripts := runsScripts(s.packages)
+	if scripts {
+		image, arch = t.Runtime.ImageToBuild(t.Arch), t.Arch
+	}
 	digest := t.Pins.Images[image]
 	if digest == "" {
 		needs = append(needs, runtimes.Need{Image: image})
@@ -45,10 +71,15 @@ func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container)
 	if len(needs) > 0 {
 		return needs, nil
 	}
+	steps := s.steps(t)
+	if scripts {
+		steps = append(steps, scriptsStep(t, s.packages))
+	}
 	return nil, &runtimes.Container{
 		Image:  image + "@" + digest,
+		Arch:   arch,
 		Tools:  s.tools,
-		Steps:  s.steps(t),
+		Steps:  steps,
 		Output: outputFolder,
 	}
 }

@@ -17,38 +17,63 @@ type foundLock struct {
 	notes  []string
 }
 
-// findLock finds the lock file of a target. A uv.lock wins over a
-// requirements.txt, which is often a forgotten export of it; it may lie in a
-// folder above, where it is that of a workspace.
+// lockFormat is a format of lock files.
+type lockFormat struct {
+	format format
+	name   string // of the file
+	read   func(fs.FS, string, runtimes.Target) (lockedSet, error)
+}
+
+// lockFormats are the formats, the preferred first: where a folder has several
+// lock files, this order decides. A requirements.txt is often a forgotten
+// export of another.
+func lockFormats() []lockFormat {
+	return []lockFormat{
+		{uvFormat, "uv.lock", readUVLock},
+		{pylockFormat, "pylock.toml", readPylock},
+		{poetryFormat, "poetry.lock", readPoetryLock},
+		{pdmFormat, "pdm.lock", readPDMLock},
+		{pipfileFormat, "Pipfile.lock", readPipfileLock},
+		{requirementsFormat, "requirements.txt", completeRequirements},
+	}
+}
+
+// read reads the set of a target from the lock file.
+func (f foundLock) read(project fs.FS, t runtimes.Target) (lockedSet, error) {
+	for _, known := range lockFormats() {
+		if known.format == f.format {
+			return known.read(project, f.file, t)
+		}
+	}
+	return lockedSet{}, fmt.Errorf("no reader for %s", f.file)
+}
+
+// findLock finds the lock file of a target. Only a uv.lock may lie in a folder
+// above, where it is that of a workspace.
 func findLock(project fs.FS, t runtimes.Target) (foundLock, error) {
 	dir := path.Clean(cmp.Or(t.Path, "."))
 	if t.LockFile != "" {
 		return namedLock(project, dir, t.LockFile)
 	}
-	const txt = "requirements.txt"
-	file, above := findUVLock(project, dir)
-	plain := path.Join(dir, txt)
-	if file != "" {
-		found := foundLock{file: file, format: uvFormat}
-		if exists(project, plain) {
-			found.notes = append(found.notes, fmt.Sprintf("%s is used, and %s beside it is not; set lockfile: %s to use that one", file, plain, txt))
+	var found foundLock
+	workspace, above := findUVLock(project, dir)
+	for _, f := range lockFormats() {
+		file := path.Join(dir, f.name)
+		if f.format == uvFormat {
+			file = workspace
 		}
-		return found, nil
-	}
-	for _, other := range unread {
-		if !exists(project, path.Join(dir, other.name)) {
-			continue
+		switch {
+		case file == "" || !exists(project, file):
+		case found.file == "":
+			found.file, found.format = file, f.format
+		default:
+			found.notes = append(found.notes, fmt.Sprintf("%s is used, and %s beside it is not; set lockfile: %s to use that one", found.file, file, f.name))
 		}
-		err := notSupported(path.Join(dir, other.name), other.hint)
-		if exists(project, plain) {
-			err.Hint = fmt.Sprintf("set lockfile: %s if the one beside it is up to date; %s", txt, other.hint)
-		}
-		return foundLock{}, err
 	}
-	if exists(project, plain) {
-		return foundLock{file: plain, format: requirementsFormat}, nil
+	if found.file == "" {
+		return foundLock{}, noLock(project, dir, above)
 	}
-	return foundLock{}, noLock(project, dir, above)
+	return found, nil
 }
 
 // namedLock is the lock file that the configuration names. A uv.lock may be
@@ -57,15 +82,10 @@ func namedLock(project fs.FS, dir, name string) (foundLock, error) {
 	file := path.Join(dir, name)
 	f := formatOf(name)
 	if f == unknownFormat {
-		for _, other := range unread {
-			if path.Base(name) == other.name {
-				return foundLock{}, notSupported(file, other.hint)
-			}
-		}
 		return foundLock{}, &runtimes.InputError{
 			File:    file,
 			Problem: "not the name of a lock file that is known",
-			Hint:    "known are uv.lock and requirements files, *.txt",
+			Hint:    "known are uv.lock, pylock.toml, pylock.NAME.toml, poetry.lock, pdm.lock, Pipfile.lock and requirements files, *.txt",
 		}
 	}
 	if !exists(project, file) {
@@ -116,10 +136,6 @@ func locksMember(project fs.FS, file, member string) bool {
 	return true
 }
 
-func notSupported(file, hint string) *runtimes.InputError {
-	return &runtimes.InputError{File: file, Problem: "lock files of this kind are not supported yet", Hint: hint}
-}
-
 // noLock says what to do where no lock file was found.
 func noLock(project fs.FS, dir, above string) error {
 	problem := &runtimes.InputError{Problem: "no lock file in " + where(dir)}
@@ -130,12 +146,12 @@ func noLock(project fs.FS, dir, above string) error {
 	case exists(project, path.Join(dir, "requirements.in")):
 		problem.Hint = "`uv pip compile --generate-hashes --universal requirements.in -o requirements.txt` makes one"
 	case exists(project, path.Join(dir, "pyproject.toml")):
-		problem.Hint = "`uv lock` makes one from pyproject.toml"
+		problem.Hint = fmt.Sprintf("`%s lock` makes one from pyproject.toml", managerOf(project, dir))
 		if dir == "." {
 			problem.Hint += "; for a member of a workspace, name its folder from the workspace's: layerbuild build PATH"
 		}
 	case exists(project, path.Join(dir, "Pipfile")):
-		problem.Hint = "`pipenv lock && pipenv requirements --hash > requirements.txt` makes one"
+		problem.Hint = "`pipenv lock` makes one"
 	case exists(project, path.Join(dir, "setup.py")):
 		problem.Hint = "`uv pip compile --generate-hashes --universal setup.py -o requirements.txt` makes one"
 	default:
@@ -144,7 +160,7 @@ func noLock(project fs.FS, dir, above string) error {
 			problem.Hint = "path is the folder of the lock file, below that of the configuration"
 			break
 		}
-		problem.Hint = "uv.lock (made by `uv lock`) and requirements.txt with hashes can be read; a folder of own files is declared by plain: true"
+		problem.Hint = "uv.lock (made by `uv lock`), pylock.toml, poetry.lock, pdm.lock, Pipfile.lock and requirements.txt can be read; a folder of own files is declared by plain: true"
 		for _, language := range []string{"nodejs", "java"} {
 			for _, name := range runtimes.ProjectFiles(language) {
 				if exists(project, path.Join(dir, name)) {
@@ -155,6 +171,17 @@ func noLock(project fs.FS, dir, above string) error {
 		}
 	}
 	return problem
+}
+
+// managerOf is the package manager that a pyproject.toml is written for.
+func managerOf(project fs.FS, dir string) string {
+	tables, _ := readTables(project, path.Join(dir, "pyproject.toml"))
+	for _, manager := range []string{"poetry", "pdm"} {
+		if tableAt(tables, "tool", manager) != nil {
+			return manager
+		}
+	}
+	return "uv"
 }
 
 func where(dir string) string {

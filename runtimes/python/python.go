@@ -4,9 +4,11 @@
 // The terms:
 //
 //   - A lock file says which packages a project installs and by which hashes:
-//     a uv.lock, or a requirements.txt with hashes.
-//   - A requirements.txt names hashes but no files. It is completed by the
-//     answers of a package index, see [runtimes.Incomplete].
+//     a uv.lock, pylock.toml, poetry.lock, pdm.lock, Pipfile.lock, or a
+//     requirements.txt with hashes.
+//   - Some of these name hashes but no files, or files without their addresses.
+//     They are completed by the answers of a package index, see
+//     [runtimes.Incomplete].
 //   - A wheel is a prebuilt distribution file. The one to install is chosen
 //     here, for the target's Python, architecture and C library, and never by
 //     the tool that installs it.
@@ -45,16 +47,15 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	if err != nil {
 		return runtimes.Recipe{}, err
 	}
-	read := readUVLock
-	if found.format == requirementsFormat {
-		read = completeRequirements
-	}
-	set, err := read(project, found.file, t)
+	set, err := found.read(project, t)
 	if err != nil {
 		return runtimes.Recipe{}, err
 	}
 	if len(set.packages) == 0 {
 		return runtimes.Recipe{}, nothingToInstall(found.file, t)
+	}
+	if err := completeGit(found.file, t, set.packages); err != nil {
+		return runtimes.Recipe{}, err
 	}
 	r := runtimes.Recipe{
 		Target:         t,
@@ -211,6 +212,10 @@ type format int
 const (
 	unknownFormat format = iota
 	uvFormat
+	pylockFormat
+	poetryFormat
+	pdmFormat
+	pipfileFormat
 	requirementsFormat
 )
 
@@ -219,17 +224,16 @@ func formatOf(name string) format {
 	switch base := path.Base(name); {
 	case strings.HasSuffix(base, "uv.lock"):
 		return uvFormat
+	case base == "pylock.toml", strings.HasPrefix(base, "pylock.") && strings.HasSuffix(base, ".toml"):
+		return pylockFormat
+	case strings.HasSuffix(base, "poetry.lock"):
+		return poetryFormat
+	case strings.HasSuffix(base, "pdm.lock"), strings.HasPrefix(base, "pdm.") && strings.HasSuffix(base, ".lock"):
+		return pdmFormat
+	case strings.HasSuffix(base, "Pipfile.lock"):
+		return pipfileFormat
 	case strings.HasSuffix(base, ".txt"), strings.HasPrefix(base, "requirements"):
 		return requirementsFormat
 	}
 	return unknownFormat
-}
-
-// unread are the lock files that are known and not read yet, each with what
-// makes a readable one of it.
-var unread = []struct{ name, hint string }{
-	{"poetry.lock", "`poetry export --format requirements.txt --output requirements.txt` makes a file that can be read"},
-	{"pdm.lock", "`pdm export --format requirements --output requirements.txt` makes a file that can be read"},
-	{"Pipfile.lock", "`pipenv requirements --hash > requirements.txt` makes a file that can be read"},
-	{"pylock.toml", "`uv export --format requirements.txt --output-file requirements.txt` makes a file that can be read"},
 }

@@ -36,6 +36,7 @@ type requirementLine struct {
 	url        string   // of a wheel, without its fragment, or ""
 	wheelFile  string   // the file name in url
 	wheel      pep.Wheel
+	git        *gitSource // a repository, or nil
 
 	path  string      // of a file or folder of the project, as the line has it, or ""
 	local *localInput // what is there, see [requirementsFile.place]
@@ -114,8 +115,8 @@ func (r *requirementsReader) include(in inclusion, stack []logicalLine) error {
 	if err != nil {
 		return err
 	}
-	if line := conflictMarker([]byte(text)); line > 0 {
-		return &runtimes.InputError{File: in.file, Line: line, Problem: "holds merge conflict markers", Hint: "resolve the merge; a file that a tool wrote is best written by it anew"}
+	if err := checkConflict(in.file, []byte(text), "resolve the merge; a file that a tool wrote is best written by it anew"); err != nil {
+		return err
 	}
 	for l := range logicalLines(in.file, text) {
 		if r.lines++; r.lines > maxRequirementsLines {

@@ -34,7 +34,7 @@ func parseRequirementLine(l logicalLine, args string, opts []lineOption) (requir
 	var err error
 	switch target, marker := splitTarget(args); {
 	case versionControl.MatchString(target):
-		line.refuse("is fetched from version control, which has no hash")
+		line.setGit(target)
 		err = line.setMarker(marker)
 	case isFileURL(target), isPath(target) && !isURL.MatchString(target):
 		if err = line.setMarker(marker); err == nil {
@@ -71,7 +71,7 @@ func (line *requirementLine) option(l logicalLine, opt lineOption) error {
 		}
 		line.text = "-e " + opt.value
 		if versionControl.MatchString(opt.value) || isURL.MatchString(opt.value) && !isFileURL(opt.value) {
-			line.refuse("is fetched from version control, which has no hash")
+			line.setGit(opt.value)
 			return nil
 		}
 		return line.setEditable(l, opt.value)
@@ -166,12 +166,40 @@ func (line *requirementLine) setRequirement(args string) error {
 	case req.URL == "":
 		return nil
 	case versionControl.MatchString(req.URL):
-		line.refuse("is fetched from version control, which has no hash")
+		line.setGit(req.URL)
 		return nil
 	case isFileURL(req.URL) || !isURL.MatchString(req.URL):
 		return line.setPath(req.URL)
 	}
 	return line.setURL(req.URL)
+}
+
+// setGit takes a repository under version control.
+func (line *requirementLine) setGit(text string) {
+	if !strings.HasPrefix(strings.ToLower(text), "git+") {
+		line.refuse("is fetched from version control that is not Git")
+		return
+	}
+	source := gitFromRequirement(text)
+	line.git = &source
+	if line.name == "" {
+		line.name = eggName(text)
+	}
+	if problem := source.check(); problem != "" {
+		line.refuse(problem)
+	}
+}
+
+// eggName is the package's name in the fragment of an address, "" where it
+// has none.
+func eggName(text string) string {
+	_, fragment, _ := strings.Cut(text, "#")
+	values, err := url.ParseQuery(fragment)
+	if err != nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(values.Get("egg"), "[")
+	return pep.NormaliseName(name)
 }
 
 // setURL takes a wheel with one SHA-256, from --hash or the URL's fragment.

@@ -200,8 +200,8 @@ func decodeTOML(name string, data []byte, v any) error {
 	if err == nil {
 		return nil
 	}
-	if line := conflictMarker(data); line > 0 {
-		return &runtimes.InputError{File: name, Line: line, Problem: "holds merge conflict markers", Hint: "resolve the merge, then run `uv lock`"}
+	if conflict := checkConflict(name, data, "resolve the merge, then run `uv lock`"); conflict != nil {
+		return conflict
 	}
 	problem := &runtimes.InputError{File: name, Problem: "cannot be read as TOML", Err: err}
 	if decode := (*toml.DecodeError)(nil); errors.As(err, &decode) {

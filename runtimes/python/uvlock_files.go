@@ -40,13 +40,10 @@ func (g *uvGraph) files(project fs.FS, p *uvPackage) (lockedPackage, error) {
 		return local.locked(), nil
 	case p.Source.Path != "":
 		return g.localArchive(project, p, locked)
+	case p.Source.Git != "":
+		return lockedGit(g.file, g.lineOf(p.Name), locked, gitFromURL(p.Source.Git))
 	case p.Source.Registry == "" && p.Source.URL == "":
-		return locked, &runtimes.InputError{
-			File:    g.file,
-			Line:    g.lineOf(p.Name),
-			Problem: fmt.Sprintf("%s comes from %s; version control cannot be installed from yet", p.Name, p.Source),
-			Hint:    fmt.Sprintf("put it into the function itself, and list %s under exclude", p.Name),
-		}
+		return locked, g.errorf(p.Name, "%s comes from an unknown source", p.Name)
 	}
 	if len(p.Wheels) == 0 && p.Sdist == nil {
 		return locked, g.noFile(p)

@@ -33,12 +33,18 @@ func (tb *testbed) printEnv(w io.Writer) error {
 		}
 		env = append(env, [2]string{"LAYERBUILD_TEST_REGISTRY", r.Addr})
 		for _, a := range tb.archs {
-			_, key, err := images[0].recipe(a)
+			root, err := tb.rootOf(images[0], a)
 			if err != nil {
 				return err
 			}
-			root := filepath.Join(tb.partDir(images[0].partName(a), key), "rootfs")
 			env = append(env, [2]string{"LAYERBUILD_TEST_ROOTFS_" + strings.ToUpper(a.oci), root})
+			if a.foreign() {
+				continue
+			}
+			if root, err = tb.rootOf(imageNamed("sam/build-java21:latest"), a); err != nil {
+				return err
+			}
+			env = append(env, [2]string{"LAYERBUILD_TEST_ROOTFS_BUILD_JAVA21", root})
 		}
 	}
 	for _, e := range env {
@@ -47,6 +53,15 @@ func (tb *testbed) printEnv(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// rootOf is the root folder of an image that up has made.
+func (tb *testbed) rootOf(im image, a arch) (string, error) {
+	_, key, err := im.recipe(a)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(tb.partDir(im.partName(a), key), "rootfs"), nil
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -16,13 +16,16 @@ import (
 
 // An image is the recipe of a stand-in image.
 type image struct {
-	Repo, Tag string   // its public name, without the registry's host
-	Suite     string   // Debian's, that has the runtime's version
-	Packages  []string // Debian's
-	Scripts   []string // in the folder images, run one after the other
-	Args      []string // of the scripts
-	Env       []string // what Lambda's images add to lambdaEnv
-	Native    bool     `json:",omitempty"` // made for the machine's own architecture only
+	Repo, Tag string    // its public name, without the registry's host
+	Suite     string    // Debian's, that has the runtime's version
+	Packages  []string  // Debian's
+	Scripts   []string  // in the folder images, run one after the other
+	Args      []string  // of the scripts
+	Env       []string  // what Lambda's images add to lambdaEnv
+	Native    bool      `json:",omitempty"` // made for the machine's own architecture only
+	Unpacked  bool      `json:",omitempty"` // by unpacked.sh: its packages are not configured
+	From      string    `json:",omitempty"` // instead of Suite and Packages: the image whose root folder it begins with
+	Archives  []archive `json:",omitempty"` // unpacked last
 }
 
 // images is the whole list. Names and layout are Lambda's, so that the product
@@ -61,6 +64,66 @@ var images = []image{
 		Scripts:  []string{"sam.sh", "python.sh"},
 		Args:     []string{"3.13"},
 		Native:   true,
+	},
+	{
+		Repo: "lambda/nodejs", Tag: "22",
+		Suite:    "bookworm",
+		Packages: []string{"libstdc++6"},
+		Scripts:  []string{"lambda.sh", "node.sh"},
+		Unpacked: true,
+		Archives: node22,
+	},
+	{
+		Repo: "lambda/nodejs", Tag: "24",
+		Suite:    "bookworm",
+		Packages: []string{"libstdc++6"},
+		Scripts:  []string{"lambda.sh", "node.sh"},
+		Native:   true,
+		Unpacked: true,
+		Archives: node24,
+	},
+	{
+		// Compilers and Python, which node-gyp runs in, are in that image too.
+		Repo: "sam/build-nodejs22.x", Tag: "latest",
+		Scripts:  []string{"sam.sh", "node.sh"},
+		Env:      []string{"NODE_PATH=/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules"},
+		Native:   true,
+		From:     "sam/build-python3.11:latest",
+		Archives: node22,
+	},
+	{
+		Repo: "sam/build-java17", Tag: "latest",
+		Suite:    "bookworm",
+		Packages: []string{"openjdk-17-jdk-headless"},
+		Scripts:  []string{"sam.sh", "java.sh"},
+		Args:     []string{"17"},
+		Env:      []string{"JAVA_HOME=/var/lang"},
+		Native:   true,
+		Archives: []archive{maven},
+	},
+	{
+		Repo: "lambda/java", Tag: "17",
+		Scripts: []string{"jre.sh", "lambda.sh", "java.sh"},
+		Args:    []string{"17"},
+		Native:  true,
+		From:    "sam/build-java17:latest",
+	},
+	{
+		Repo: "sam/build-java21", Tag: "latest",
+		Suite:    "trixie",
+		Packages: []string{"openjdk-21-jdk-headless"},
+		Scripts:  []string{"sam.sh", "java.sh"},
+		Args:     []string{"21"},
+		Env:      []string{"JAVA_HOME=/var/lang"},
+		Native:   true,
+		Archives: []archive{maven},
+	},
+	{
+		Repo: "lambda/java", Tag: "21",
+		Scripts: []string{"jre.sh", "lambda.sh", "java.sh"},
+		Args:    []string{"21"},
+		Native:  true,
+		From:    "sam/build-java21:latest",
 	},
 }
 
@@ -115,18 +178,37 @@ func wantedArchs(list string) ([]arch, error) {
 //go:embed images
 var scripts embed.FS
 
+// rootScripts are the files whose text makes the root folder.
+func (im image) rootScripts() []string {
+	switch {
+	case im.From != "":
+		return []string{"copied.sh", "finish.sh"}
+	case im.Unpacked:
+		return []string{"unpacked.sh", "finish.sh"}
+	}
+	return []string{"rootfs.sh"}
+}
+
 // recipe returns the image's own script and the key of what it makes for a:
 // all of the recipe, but not the machine's mirror, which is only a way there.
 func (im image) recipe(a arch) (script []byte, key string, err error) {
 	h := sha256.New()
 	fmt.Fprintln(h, "image 1", a.oci)
-	for _, name := range append([]string{"rootfs.sh"}, im.Scripts...) {
+	if im.From != "" {
+		_, from, err := imageNamed(im.From).recipe(a)
+		if err != nil {
+			return nil, "", err
+		}
+		fmt.Fprintln(h, "from", from)
+	}
+	roots := im.rootScripts()
+	for i, name := range slices.Concat(roots, im.Scripts) {
 		data, err := scripts.ReadFile("images/" + name)
 		if err != nil {
 			return nil, "", err
 		}
 		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
-		if name != "rootfs.sh" {
+		if i >= len(roots) {
 			script = append(script, data...)
 		}
 	}
@@ -134,6 +216,11 @@ func (im image) recipe(a arch) (script []byte, key string, err error) {
 		return nil, "", err
 	}
 	return script, hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// imageNamed returns the image with that name, which must be in the list.
+func imageNamed(name string) image {
+	return images[slices.IndexFunc(images, func(im image) bool { return im.String() == name })]
 }
 
 func (im image) String() string { return im.Repo + ":" + im.Tag }
@@ -151,38 +238,61 @@ func (tb *testbed) makeImage(ctx context.Context, im image, a arch) (string, err
 		return "", err
 	}
 	name := im.partName(a)
-	return tb.part(name, key, func(dir string) error {
-		setup := filepath.Join(dir, "setup.sh")
-		if err := os.WriteFile(setup, script, 0o644); err != nil {
-			return err
-		}
-		root := filepath.Join(dir, "rootfs")
-		err := step("root folder of "+name, func() error {
-			return tb.makeRoot(ctx, im, a, root, setup)
+	// Who needs it to make another image waits for who makes it for itself.
+	dir, err, _ := tb.making.Do(name, func() (any, error) {
+		return tb.part(name, key, func(dir string) error {
+			return tb.fillImage(ctx, im, a, name, script, dir)
 		})
-		if err != nil {
-			return err
-		}
-		return step("image of "+name, func() error {
-			return writeLayout(ctx, im, a, root, filepath.Join(dir, "oci"))
-		})
+	})
+	return dir.(string), err
+}
+
+func (tb *testbed) fillImage(ctx context.Context, im image, a arch, name string, script []byte, dir string) error {
+	setup := filepath.Join(dir, "setup.sh")
+	if err := os.WriteFile(setup, script, 0o644); err != nil {
+		return err
+	}
+	root := filepath.Join(dir, "rootfs")
+	err := step("root folder of "+name, func() error {
+		return tb.makeRoot(ctx, im, a, root, setup)
+	})
+	if err != nil {
+		return err
+	}
+	return step("image of "+name, func() error {
+		return writeLayout(ctx, im, a, root, filepath.Join(dir, "oci"))
 	})
 }
 
 func (tb *testbed) makeRoot(ctx context.Context, im image, a arch, root, setup string) error {
-	mirror, err := findMirror("/etc/apt", im.Suite)
-	if err != nil {
+	var text []byte
+	for _, name := range im.rootScripts() {
+		data, err := scripts.ReadFile("images/" + name)
+		if err != nil {
+			return err
+		}
+		text = append(text, data...)
+	}
+	argv := []string{"sh", "-c", string(text), im.rootScripts()[0], root}
+	if im.From != "" {
+		other, err := tb.makeImage(ctx, imageNamed(im.From), a)
+		if err != nil {
+			return err
+		}
+		argv = append(argv, filepath.Join(other, "rootfs"), setup)
+	} else {
+		mirror, err := findMirror("/etc/apt", im.Suite)
+		if err != nil {
+			return err
+		}
+		foreign := "no"
+		if a.foreign() {
+			foreign = "yes"
+		}
+		argv = append(argv, a.oci, im.Suite, mirror.uri, mirror.keyring, strings.Join(im.Packages, ","), foreign, setup)
+	}
+	if err := tb.command(ctx, "rootfs-"+im.partName(a), append(argv, im.Args...)...); err != nil {
 		return err
 	}
-	data, err := scripts.ReadFile("images/rootfs.sh")
-	if err != nil {
-		return err
-	}
-	foreign := "no"
-	if a.foreign() {
-		foreign = "yes"
-	}
-	argv := []string{"sh", "-c", string(data), "rootfs.sh",
-		root, a.oci, im.Suite, mirror.uri, mirror.keyring, strings.Join(im.Packages, ","), foreign, setup}
-	return tb.command(ctx, "rootfs-"+im.partName(a), append(argv, im.Args...)...)
+	return tb.unpack(ctx, im.Archives, a, root)
 }

@@ -12,6 +12,7 @@
 //	go -C testdata/testbed run . env     print the variables of the running testbed
 //	go -C testdata/testbed run . status  say what runs and where its logs are
 //	go -C testdata/testbed run . down    end the processes, keep the cache
+//	go -C testdata/testbed run . tools   make the package managers that tests compare with
 //
 // See doc/testbed.md.
 package main
@@ -23,10 +24,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
+
+	"golang.org/x/sync/singleflight"
 )
 
-const usage = `usage: go -C testdata/testbed run . up|env|status|down`
+const usage = `usage: go -C testdata/testbed run . up|env|status|down|tools`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,6 +71,8 @@ func run(ctx context.Context, args []string) error {
 		return tb.locked(func() error { return tb.up(ctx) })
 	case "down":
 		return tb.locked(func() error { return tb.down(ctx) })
+	case "tools":
+		return tb.locked(func() error { return tb.makeTools(ctx) })
 	case "env":
 		return tb.printEnv(os.Stdout)
 	case "status":
@@ -84,6 +90,8 @@ type testbed struct {
 	tlsAddr      string // wished address of BuildKit's TLS port; port 0 is any
 	standIns     bool   // false: Amazon's own images, straight from their registry
 	archs        []arch
+	making       singleflight.Group // of images, by the name of their parts
+	fetching     sync.Mutex
 }
 
 func newTestbed() (*testbed, error) {

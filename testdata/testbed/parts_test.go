@@ -61,18 +61,27 @@ func TestRecipeKey(t *testing.T) {
 	if _, other, _ = im.recipe(archs[0]); key == other {
 		t.Error("another package leaves the key as it was")
 	}
+	im = imageNamed("lambda/java:21")
+	_, key, err = im.recipe(archs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	im.From = "sam/build-java17:latest"
+	if _, other, _ = im.recipe(archs[0]); key == other {
+		t.Error("another image to begin with leaves the key as it was")
+	}
 	im.Scripts = []string{"missing.sh"}
 	if _, _, err := im.recipe(archs[0]); err == nil {
 		t.Error("a script that is not there: no error")
 	}
 }
 
-// An image for building is made for the machine's own architecture, the one
-// that its tag names; a runtime's image for all that are wanted.
+// One image of each runtime with packages for both architectures is made for
+// both, all others for the machine's own.
 func TestArchsOf(t *testing.T) {
 	for _, im := range images {
 		want := archs
-		if im.String() != "lambda/python:3.11" {
+		if s := im.String(); s != "lambda/python:3.11" && s != "lambda/nodejs:22" {
 			want = []arch{native()}
 		}
 		if got := (&testbed{archs: archs}).archsOf(im); !slices.Equal(got, want) {
@@ -92,6 +101,36 @@ func TestPartNamesDiffer(t *testing.T) {
 			}
 			seen[name] = im
 		}
+	}
+}
+
+// What a tag names in a recipe must be there, and made for as many architectures.
+func TestFrom(t *testing.T) {
+	tb := &testbed{archs: archs}
+	for _, im := range images {
+		if im.From == "" {
+			continue
+		}
+		i := slices.IndexFunc(images, func(other image) bool { return other.String() == im.From })
+		if i < 0 {
+			t.Errorf("%s begins with %s, which is not in the list", im, im.From)
+		} else if from := images[i]; len(tb.archsOf(from)) < len(tb.archsOf(im)) {
+			t.Errorf("%s begins with %s, which is made for fewer architectures", im, from)
+		}
+	}
+}
+
+// Other content than the recipe's is no archive.
+func TestFetchVerifies(t *testing.T) {
+	dir := t.TempDir()
+	tb := &testbed{cache: dir, state: dir}
+	ar := archive{Registry: "npm", Name: "ms", Version: "2.1.3", Integrity: "sha512-" + strings.Repeat("A", 86) + "=="}
+	_, err := tb.fetch(t.Context(), ar)
+	if err == nil || !strings.Contains(err.Error(), "has integrity sha512-") {
+		t.Errorf("error %v, want one about the integrity", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "archive-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
