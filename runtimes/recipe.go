@@ -67,7 +67,8 @@ type Package struct {
 // Build says how a source becomes a prebuilt file, in a container of the
 // target's own platform.
 type Build struct {
-	Folder   string   // the local project in the project, "" for a source archive
+	Folder   string   // the local project in the project, or which commit of which repository; "" for a source archive
+	Version  string   // that tools are told which would ask version control for it, or ""
 	Requires []Pinned // what the build needs, all of it, as layerbuild.lock has it
 }
 

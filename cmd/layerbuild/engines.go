@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
@@ -26,11 +27,15 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err != nil {
 		return nil, err
 	}
-	caBundle, err := findCABundle(b.Config, configured.Certificates)
+	registries, err := findRegistries(b.Config)
 	if err != nil {
 		return nil, err
 	}
-	client, err := direct.NewClient(caBundle, configured.Logins)
+	caBundle, err := findCABundle(b.Config, configured.Certificates, registries.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	client, err := direct.NewClient(caBundle, slices.Concat(configured.Logins, registries.Logins))
 	if err != nil {
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
@@ -43,7 +48,7 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err != nil {
 		return nil, err
 	}
-	b.Indexes = map[string][]string{"python": configured.Indexes, "java": settings.Indexes(mirrors)}
+	b.Indexes = map[string][]string{"python": configured.Indexes, "nodejs": registries.Registries, "java": settings.Indexes(mirrors)}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
 	b.Resolvers = map[string]builder.Resolver{
