@@ -17,7 +17,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sync/errgroup"
 
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/runtimes"
