@@ -259,6 +259,29 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
+// TestOldestPlace holds that what goes in runs at every place.
+func TestOldestPlace(t *testing.T) {
+	run := func(java string) string {
+		return v("run" + java + " usage=java-runtime category=library java=" + java)
+	}
+	server := serve(t, map[string]string{
+		"g/m/1/m-1.pom": pomText(redirect), "g/m/1/m-1.module": `{"formatVersion":"1.1","variants":[` + run("8") + "," + run("11") + "," + run("17") + `]}`,
+		"g/m/1/run8.jar": "8", "g/m/1/run11.jar": "11", "g/m/1/run17.jar": "17",
+	}, nil)
+	r, _ := resolver(t)
+	q := question([]string{"g:m:1"}, server)
+	for places, want := range map[string]string{"17": "17", "21 11 17": "11", "8 25": "8"} {
+		q.Places = nil
+		for java := range strings.FieldsSeq(places) {
+			q.Places = append(q.Places, runtimes.Place{Runtime: runtimes.Info{Name: "java" + java, Version: java}})
+		}
+		got, err := r.Resolve(t.Context(), q, runtimes.Tool{}, nil, nil)
+		if err != nil || len(got) != 1 || got[0].SHA256[0] != hexSum(want) {
+			t.Errorf("Java %s: got %v, %v", places, answer(got), err)
+		}
+	}
+}
+
 func TestDefectsOfAQuestion(t *testing.T) {
 	r, _ := resolver(t)
 	for _, q := range []runtimes.Question{

@@ -64,7 +64,7 @@ func (g *gradleProject) check() error {
 	if g.target.Project {
 		return &runtimes.InputError{
 			File: g.lock.file, Problem: "project: true needs Gradle, which is not run here",
-			Hint: "build the project's jar with Gradle, and add it with include: build/libs/app.jar to java/lib",
+			Hint: "build the project's jar with Gradle, and add it with include: {build/libs/app.jar: java/lib/app.jar}",
 		}
 	}
 	return nil

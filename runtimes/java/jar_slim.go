@@ -154,8 +154,10 @@ func copyEntry(z *zip.Writer, f *zip.File) error {
 	h := &zip.FileHeader{
 		Name: f.Name, Method: f.Method, Flags: f.Flags & utf8Name, CRC32: f.CRC32,
 		CompressedSize64: f.CompressedSize64, UncompressedSize64: f.UncompressedSize64,
-		CreatorVersion: 20, ReaderVersion: 20, ModifiedDate: dosDay,
+		CreatorVersion: 20, ReaderVersion: 20,
 	}
+	//lint:ignore SA1019 CreateRaw writes this field, and not Modified
+	h.ModifiedDate = dosDay
 	to, err := z.CreateRaw(h)
 	if err != nil {
 		return err
