@@ -17,8 +17,6 @@ import (
 	"strings"
 	"testing"
 
-
-	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
