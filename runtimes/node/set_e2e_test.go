@@ -86,6 +86,11 @@ func compareWithNPM(t *testing.T, dir string, p generated, arch runtimes.Arch) {
 		}
 	}
 	for _, place := range slices.Sorted(maps.Keys(want)) {
+		// The lock file that this npm writes says nothing of libc, so that it
+		// installs both; of a lock of version 1 we ask the registry, which does.
+		if p.version == 1 && strings.Contains(place, "-musl") {
+			continue
+		}
 		if got[place] == "" {
 			t.Errorf("%s: %s: only npm has %s", arch, place, want[place])
 		}
@@ -197,14 +202,14 @@ func recipeOf(t *testing.T, project fs.FS, target runtimes.Target) (runtimes.Rec
 	r, err := Runtime{}.Recipe(project, target)
 	var incomplete *runtimes.Incomplete
 	if errors.As(err, &incomplete) {
-		target.Files = askRegistry(t, incomplete.Requests)
+		target.Files = answersOf(t, incomplete.Requests)
 		r, err = Runtime{}.Recipe(project, target)
 	}
 	return r, err
 }
 
-// askRegistry answers requests as layerbuild does, from npm's own registry.
-func askRegistry(t *testing.T, requests []runtimes.FileRequest) map[string][]runtimes.File {
+// answersOf answers requests as layerbuild does, from npm's own registry.
+func answersOf(t *testing.T, requests []runtimes.FileRequest) map[string][]runtimes.File {
 	t.Helper()
 	client, err := direct.NewClient("/etc/ssl/certs/ca-certificates.crt", nil)
 	if err != nil {
