@@ -202,8 +202,8 @@ func TestLockExamples(t *testing.T) {
 		with     []string
 		without  []string
 	}{
-		{"poetry", 24, []string{"cryptography", "mangum", "orjson"}, []string{"colorama", "iniconfig"}},
-		{"pdm", 25, []string{"greenlet", "mangum", "orjson", "uvloop"}, []string{"iniconfig"}},
+		{"poetry", 23, []string{"cryptography", "mangum", "orjson"}, []string{"colorama", "iniconfig"}},
+		{"pdm", 24, []string{"greenlet", "mangum", "orjson", "uvloop"}, []string{"iniconfig"}},
 		{"pipenv", 18, []string{"lxml", "mangum", "uvloop"}, []string{"colorama", "iniconfig"}},
 		{"pylock", 24, []string{"aiohttp", "uvloop"}, []string{"colorama"}},
 	} {

@@ -3,12 +3,15 @@ package java
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -16,6 +19,10 @@ import (
 // maxJar bounds what is read of a jar that does not lie in a file: an archive
 // with natives for every platform may be larger than a layer.
 const maxJar = 1 << 30
+
+// smallJar is one that is read at once: asking for the head of each entry takes
+// longer.
+const smallJar = 16 << 20
 
 // maxEntries bounds the table of contents of a jar, and maxClasses that of all
 // jars of a layer.
@@ -49,7 +56,7 @@ func openArchive(t runtimes.Tree, name string) (*archive, error) {
 	}
 	j := &archive{path: name, closer: r}
 	at, ok := r.(io.ReaderAt)
-	if !ok {
+	if !ok || f.Size <= smallJar {
 		defer r.Close()
 		data, err := f.ReadAll(maxJar)
 		if err != nil {
@@ -68,16 +75,37 @@ func openArchive(t runtimes.Tree, name string) (*archive, error) {
 	return j, nil
 }
 
-// head is the beginning of an entry's content, at most n bytes.
+// headInput is how much of an entry's compressed bytes is read for its head:
+// enough for deflate's tables, of at most 300 bytes or so, and for a hundred
+// symbols behind them.
+const headInput = 512
+
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+
+// head is the beginning of an entry's content, at most n bytes. Without a bound
+// on what it reads, an inflater would go through most of a class for the few
+// bytes that are wanted.
 func head(f *zip.File, n int) ([]byte, error) {
-	r, err := f.Open()
+	raw, err := f.OpenRaw()
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	r := io.LimitReader(raw, headInput)
+	switch f.Method {
+	case zip.Store:
+	case zip.Deflate:
+		inflater := inflaters.Get().(io.ReadCloser)
+		defer inflaters.Put(inflater)
+		if err := inflater.(flate.Resetter).Reset(r, nil); err != nil {
+			return nil, err
+		}
+		r = inflater
+	default:
+		return nil, zip.ErrAlgorithm
+	}
 	data := make([]byte, n)
 	k, err := io.ReadFull(r, data)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 	}
 	return data[:k], err
