@@ -199,7 +199,7 @@ func recipeOf(t *testing.T, project fs.FS, target runtimes.Target) (runtimes.Rec
 	r, err := Runtime{}.Recipe(project, target)
 	var incomplete *runtimes.Incomplete
 	if errors.As(err, &incomplete) {
-		target.Files = answersOf(t, incomplete.Requests)
+		target.Files = askRegistry(t, incomplete.Requests)
 		r, err = Runtime{}.Recipe(project, target)
 	}
 	return r, err
