@@ -112,8 +112,10 @@ func runNodeInImage(t *testing.T, arch, file, sha256, use string) string {
 	node, _ := runtimes.Lookup("nodejs22.x")
 	platform := map[string]llb.ConstraintsOpt{"x86_64": llb.LinuxAmd64, "arm64": llb.LinuxArm64}[arch]
 	unzip := llb.Image(python.Image, llb.LinuxAmd64).Run(llb.Args([]string{python.Interpreter, "-c",
-		"import zipfile, os\nfor i in zipfile.ZipFile('/zip/layer.zip').infolist():\n" +
-			"  p = '/layer/' + i.filename; os.makedirs(os.path.dirname(p), exist_ok=True); open(p, 'wb').write(zipfile.ZipFile('/zip/layer.zip').read(i)); os.chmod(p, i.external_attr >> 16 & 0o777)"}))
+		"import zipfile, os, stat\nzip = zipfile.ZipFile('/zip/layer.zip')\nfor i in zip.infolist():\n" +
+			"  p = '/layer/' + i.filename; mode = i.external_attr >> 16; os.makedirs(os.path.dirname(p), exist_ok=True)\n" +
+			"  if stat.S_ISLNK(mode): os.symlink(zip.read(i), p)\n" +
+			"  else: open(p, 'wb').write(zip.read(i)); os.chmod(p, mode & 0o777)"}))
 	unzip.AddMount("/zip", layer, llb.Readonly)
 	opt := unzip.AddMount("/layer", llb.Scratch())
 	run := llb.Image(node.Image, platform).Run(
