@@ -81,9 +81,9 @@ venv = test -x $(TOOLS)/venv-$(1)/bin/pip || python3 -m venv --clear $(TOOLS)/ve
 $(TOOLS)/.done: Makefile | deps
 	test -x $(TOOLS)/bin/pip || python3 -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install --quiet uv==0.13.9 packaging==25.0
-	$(call venv,poetry,poetry,poetry==2.5.1)
-	$(call venv,poetry-1.8,poetry,poetry==1.8.5)
-	$(call venv,pdm,pdm,pdm==2.29.4)
+	$(call venv,poetry,poetry,poetry==2.5.1 poetry-plugin-export==1.10.1)
+	$(call venv,poetry-1.8,poetry,poetry==1.8.5 poetry-plugin-export==1.8.0)
+	$(call venv,pdm,pdm,pdm==2.29.4 hishel==1.4.0)
 	$(call venv,pipenv,pipenv,pipenv==2026.10.3)
 	$(call venv,pip-compile,pip-compile,pip-tools==7.6.2)
 	touch $@

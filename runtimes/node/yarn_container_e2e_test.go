@@ -193,9 +193,7 @@ func requireAll(t *testing.T, r runtimes.Recipe, arch runtimes.Arch) {
 	if err := json.Unmarshal([]byte(yarnSample["package.json"]), &root); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range sortedKeys(root.Dependencies) {
-		names = append(names, name)
-	}
+	names = append(names, sortedKeys(root.Dependencies)...)
 	list, _ := json.Marshal(names)
 	script := fmt.Sprintf(`
 const { createRequire } = require('module');

@@ -116,12 +116,13 @@ func TestYarnLocalTarball(t *testing.T) {
 		files := map[string]string{"package.json": files["package.json"], "libs/local-1.0.0.tgz": files["libs/local-1.0.0.tgz"], "yarn.lock": strings.Replace(files["yarn.lock"], "SUM", sum, 1)}
 		return readYarnFiles(mapFS(files), yarnTarget(runtimes.X86_64))
 	}
-	s, err := read("0c3e8eb8ea9d9bc3a9fe8efd6f8ac3cb3b5d95f8")
+	_, err := read("0c3e8eb8ea9d9bc3a9fe8efd6f8ac3cb3b5d95f8")
 	var wrong *runtimes.DigestError
 	if !errors.As(err, &wrong) {
 		t.Fatalf("got %v", err)
 	}
-	if s, err = read(wrong.Got); err != nil {
+	s, err := read(wrong.Got)
+	if err != nil {
 		t.Fatal(err)
 	}
 	inputs := keyed(t, s, yarnTarget(runtimes.X86_64))

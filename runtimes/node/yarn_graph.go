@@ -62,12 +62,12 @@ func expandYarn(root *yarnNode, exclude *excluder, edges func(*yarnNode) ([]yarn
 	return nil
 }
 
-// reach lists what root needs without the packages that are left out, root
-// itself not among them, and which of it must be there.
-func (root *yarnNode) reach(left func(*yarnNode) bool) (nodes []*yarnNode, required map[*yarnNode]bool) {
+// reach lists what the package needs without the packages that are left out, itself
+// not among them, and which of it must be there.
+func (n *yarnNode) reach(left func(*yarnNode) bool) (nodes []*yarnNode, required map[*yarnNode]bool) {
 	required = map[*yarnNode]bool{}
-	seen := map[*yarnNode]bool{root: true}
-	for queue := []*yarnNode{root}; len(queue) > 0; queue = queue[1:] {
+	seen := map[*yarnNode]bool{n: true}
+	for queue := []*yarnNode{n}; len(queue) > 0; queue = queue[1:] {
 		for _, e := range queue[0].edges {
 			if !seen[e.to] && !left(e.to) {
 				seen[e.to] = true
@@ -76,7 +76,7 @@ func (root *yarnNode) reach(left func(*yarnNode) bool) (nodes []*yarnNode, requi
 			}
 		}
 	}
-	for queue := []*yarnNode{root}; len(queue) > 0; queue = queue[1:] {
+	for queue := []*yarnNode{n}; len(queue) > 0; queue = queue[1:] {
 		for _, e := range queue[0].edges {
 			if !required[e.to] && !e.optional && !left(e.to) {
 				required[e.to] = true

@@ -61,6 +61,19 @@ type localProject struct {
 	requires []string // what its build needs
 	static   *pyproject
 	text     []byte // of its pyproject.toml, for the numbers of lines
+	commit   string // that it is from, or ""
+}
+
+// scmVersion is what a tool is told that would ask version control for the
+// version: the history is not brought along.
+func (p *localProject) scmVersion() string {
+	switch {
+	case p.version != localVersion:
+		return p.version
+	case p.commit != "":
+		return "0+g" + p.commit[:9]
+	}
+	return ""
 }
 
 // readLocalProject reads the project in a folder. The name and version that a
@@ -70,6 +83,12 @@ func readLocalProject(project fs.FS, folder, name, version string) (*localProjec
 	if err != nil {
 		return nil, err
 	}
+	return readProject(project, tree, folder, name, version)
+}
+
+// readProject reads what the project says of itself whose source is tree.
+func readProject(project fs.FS, tree *sourceTree, folder, name, version string) (*localProject, error) {
+	var err error
 	p := &localProject{name: name, version: cmp.Or(version, localVersion), tree: tree}
 	if p.static, err = readPyproject(project, folder); err != nil {
 		return nil, err
