@@ -21,7 +21,6 @@ var (
 	missingArtifact = regexp.MustCompile(`Could not find artifact (\S+) in (\S+) \(([^)]*)\)`)
 	noVersions      = regexp.MustCompile(`No versions available for (\S+) within specified range`)
 	noVersion       = regexp.MustCompile(`'dependencies\.dependency\.version' for (\S+) is missing`)
-	unknownProfile  = regexp.MustCompile(`The requested profile "([^"]+)" could not be activated because it does not exist`)
 	transferFailed  = regexp.MustCompile(`Could not transfer (?:artifact|metadata) (\S+) from/to (\S+) \(([^)]*)\): (.*)`)
 	statusCode      = regexp.MustCompile(`(?i)status code: (\d{3})|status: (\d{3}) `)
 	blockedMirror   = regexp.MustCompile(`Blocked mirror for repositories: \[([^\]]*)\]`)

@@ -136,13 +136,13 @@ func generate(t *testing.T, dir string, seed int) (profiles []string) {
 
 // node is a line of what dependency:tree says.
 type node struct {
-	GroupID, ArtifactID, Version, Type, Classifier string
-	Children                                       []node
+	GroupID, ArtifactID, Version, Type, Classifier, Scope string
+	Children                                              []node
 }
 
 func (n node) jars(to []string) []string {
 	for _, c := range n.Children {
-		if c.Type != "pom" {
+		if c.Type != "pom" && (c.Scope == "compile" || c.Scope == "runtime") {
 			requirement := coordinate.Coordinate{Group: c.GroupID, Artifact: c.ArtifactID, Version: c.Version, Classifier: c.Classifier}
 			to = append(to, requirement.String())
 		}
@@ -151,12 +151,13 @@ func (n node) jars(to []string) []string {
 	return to
 }
 
-// treeOf asks Maven for the tree of the poms as they are.
+// treeOf asks Maven for the tree of the poms as they are: all of it, since a jar
+// that is needed at run time may hang below one that is not.
 func treeOf(t *testing.T, dir, repository string, profiles []string) []string {
 	t.Helper()
 	file := filepath.Join(dir, "tree.json")
 	args := []string{"--batch-mode", "--quiet", "-Dmaven.repo.local=" + repository, "--file", filepath.Join(dir, "app", "pom.xml"),
-		java.Plugin + ":tree", "-Dscope=runtime", "-DoutputType=json", "-DoutputFile=" + file}
+		java.Plugin + ":tree", "-DoutputType=json", "-DoutputFile=" + file}
 	for _, p := range profiles {
 		args = append(args, "--activate-profiles", p)
 	}

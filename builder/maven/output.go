@@ -104,7 +104,7 @@ func (l listed) coordinate(in string) (coordinate.Coordinate, error) {
 		c.Extension, ok = strings.CutPrefix(rest, ".")
 	}
 	if !ok {
-		return c, fmt.Errorf("Maven's file cannot be read as one of %s:%s: %s", l.group, l.name, in)
+		return c, fmt.Errorf("not a file of %s:%s as Maven names them: %s", l.group, l.name, in)
 	}
 	if c.Extension == "jar" {
 		c.Extension = ""

@@ -62,9 +62,9 @@ func TestReadErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"   t:common:jar:1:compile:/p/common/target/classes\n   t:base:jar:1:compile\n": "app/pom.xml: needs at run time what no repository has: t:base, t:common, modules of the project that are not built",
 		"   something else\n":                                            `a line of Maven's list cannot be read: "   something else"`,
-		"   a:b:jar:1:compile:/r/a/b/1/c-1.jar\n":                        "Maven's file cannot be read as one of a:b: a/b/1/c-1.jar",
-		"   a:b:jar:1:compile:/r/a/b/1/b-2.jar\n":                        "Maven's file cannot be read as one of a:b: a/b/1/b-2.jar",
-		"   a:b:jar:1-SNAPSHOT:compile:/r/a/b/1-SNAPSHOT/b-1-2024.jar\n": "Maven's file cannot be read as one of a:b: a/b/1-SNAPSHOT/b-1-2024.jar",
+		"   a:b:jar:1:compile:/r/a/b/1/c-1.jar\n":                        "not a file of a:b as Maven names them: a/b/1/c-1.jar",
+		"   a:b:jar:1:compile:/r/a/b/1/b-2.jar\n":                        "not a file of a:b as Maven names them: a/b/1/b-2.jar",
+		"   a:b:jar:1-SNAPSHOT:compile:/r/a/b/1-SNAPSHOT/b-1-2024.jar\n": "not a file of a:b as Maven names them: a/b/1-SNAPSHOT/b-1-2024.jar",
 		"   a:b:jar:1:compile:/r/a/b/1/b-1.jar\n":                        "the hash of a/b/1/b-1.jar is not known",
 	} {
 		_, err := run{job: java.Job{Module: "app/pom.xml"}}.read(output{list: []byte(text), repository: "/r"})

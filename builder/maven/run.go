@@ -124,7 +124,7 @@ type limited struct {
 
 func (l *limited) Write(p []byte) (int, error) {
 	if l.left -= len(p); l.left < 0 {
-		return 0, fmt.Errorf("Maven's list has more than %d bytes", maxOutput)
+		return 0, fmt.Errorf("the list of Maven has more than %d bytes", maxOutput)
 	}
 	return l.buf.Write(p)
 }

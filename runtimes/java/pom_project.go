@@ -19,7 +19,6 @@ type poms struct {
 	files    map[string]*pom   // by file, read; nil for one that is not there
 	siblings []*pom            // in the order in which they were met
 	reactor  map[string]string // the files of all modules, by "group:artifact"; nil before it is needed
-	notes    []string
 }
 
 // maxPoms bounds how many poms are read for one layer.

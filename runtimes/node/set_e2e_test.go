@@ -203,33 +203,6 @@ func recipeOf(t *testing.T, project fs.FS, target runtimes.Target) (runtimes.Rec
 	return r, err
 }
 
-// askRegistry answers requests as layerbuild does, from npm's own registry.
-func askRegistry(t *testing.T, requests []runtimes.FileRequest) map[string][]runtimes.File {
-	t.Helper()
-	client, err := direct.NewClient("/etc/ssl/certs/ca-certificates.crt", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	index := direct.Index{Client: client}
-	answers := make([][]runtimes.File, len(requests))
-	var g errgroup.Group
-	g.SetLimit(8)
-	for i, q := range requests {
-		g.Go(func() (err error) {
-			answers[i], err = index.Files(t.Context(), q)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	byKey := map[string][]runtimes.File{}
-	for i, q := range requests {
-		byKey[q.Key()] = answers[i]
-	}
-	return byKey
-}
-
 func nodeTarget(t *testing.T, name string, arch runtimes.Arch) runtimes.Target {
 	t.Helper()
 	info, ok := runtimes.Lookup(name)

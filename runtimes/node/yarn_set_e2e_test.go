@@ -87,7 +87,7 @@ func sameSet(t *testing.T, got, want map[string]bool) {
 // yarnProjectOf makes up a project in a folder.
 func yarnProjectOf(t *testing.T, seed int) string {
 	t.Helper()
-	p := generate(rand.New(rand.NewPCG(uint64(seed), 20241102)))
+	p := generate(rand.New(rand.NewPCG(uint64(seed), 20241102)), 3)
 	var root map[string]any
 	if err := json.Unmarshal([]byte(p.files["package.json"]), &root); err != nil {
 		t.Fatal(err)
