@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -221,7 +220,7 @@ func readTree(t *testing.T, dir string) runtimes.Tree {
 		if err != nil {
 			return err
 		}
-		tree[below] = runtimes.TreeFile{Mode: info.Mode().Perm(), Size: int64(len(data)), SHA256: sha256.Sum256(data)}
+		tree[below] = runtimes.NewTreeFile(data, info.Mode()&0o100 != 0)
 		return nil
 	})
 	if err != nil {
