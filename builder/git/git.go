@@ -38,8 +38,8 @@ type Values interface {
 }
 
 // Repositories answers requests of the ecosystem "git": the name is the
-// address of a repository, the version a commit in hex. The one file is a tar
-// of all that the commit holds, sorted, with fixed times and owners.
+// address of a repository, the version a commit in hex. The one file is a zip
+// archive of all that the commit holds, sorted, with fixed times.
 type Repositories struct {
 	Store    Files
 	Values   Values
@@ -82,9 +82,9 @@ func (r *Repositories) Files(ctx context.Context, q runtimes.FileRequest) ([]run
 	return []runtimes.File{r.file(ctx, q, k, nil)}, nil
 }
 
-// file is a commit's tar, which is in data or, where that is nil, in the store.
+// file is a commit's archive, which is in data or, where that is nil, in the store.
 func (r *Repositories) file(ctx context.Context, q runtimes.FileRequest, k known, data []byte) runtimes.File {
-	name := strings.TrimSuffix(path.Base(q.Name), ".git") + "-" + q.Version + ".tar"
+	name := strings.TrimSuffix(path.Base(q.Name), ".git") + "-" + q.Version + ".zip"
 	return runtimes.File{
 		Name: name, SHA256: k.SHA256, Size: k.Size,
 		Local: &runtimes.LocalFile{Path: q.Name + "@" + q.Version, Open: func() (io.ReadCloser, error) {

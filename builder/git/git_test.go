@@ -1,7 +1,7 @@
 package git
 
 import (
-	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -124,7 +124,7 @@ func (o *origin) request(commit string) runtimes.FileRequest {
 	return runtimes.FileRequest{Ecosystem: "git", Name: o.URL, Version: commit}
 }
 
-// listing is what a file's tar holds, one line for each entry.
+// listing is what a file's archive holds, one line for each entry.
 func listing(t *testing.T, f runtimes.File) string {
 	t.Helper()
 	r, err := f.Local.Open()
@@ -132,22 +132,23 @@ func listing(t *testing.T, f runtimes.File) string {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var b strings.Builder
-	in := tar.NewReader(r)
-	for {
-		h, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return b.String()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&b, "%o %s %s %q\n", h.Mode, h.ModTime.UTC().Format("2006-01-02"), h.Name, data)
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
 	}
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, entry := range archive.File {
+		text, err := fs.ReadFile(archive, entry.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%o %s %s %q\n", entry.Mode(), entry.Modified.UTC().Format("2006-01-02"), entry.Name, text)
+	}
+	return b.String()
 }
 
 func TestFetch(t *testing.T) {

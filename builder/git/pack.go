@@ -1,7 +1,7 @@
 package git
 
 import (
-	"archive/tar"
+	"archive/zip"
 	"bufio"
 	"bytes"
 	"context"
@@ -30,8 +30,8 @@ type treeFile struct {
 	size int64
 }
 
-// pack writes what a commit holds as a tar: names, modes and contents, and
-// nothing of git's. Links to files become files.
+// pack writes what a commit holds as a zip archive that compresses nothing:
+// names, modes and contents, and nothing of git's. Links to files become files.
 func (r repository) pack(ctx context.Context, address, commit string) ([]byte, error) {
 	files, err := r.list(ctx, address, commit)
 	if err != nil {
@@ -46,22 +46,23 @@ func (r repository) pack(ctx context.Context, address, commit string) ([]byte, e
 		byName[f.name] = f
 	}
 	var out bytes.Buffer
-	w := tar.NewWriter(&out)
+	w := zip.NewWriter(&out)
 	for _, f := range files {
 		target, ok := follow(f, byName, blobs)
 		if !ok {
 			continue // a link to nowhere, or to a folder: no build tool packs these
 		}
 		data := blobs[target.blob]
-		mode := int64(0o644)
+		header := &zip.FileHeader{Name: f.name, Method: zip.Store, Modified: fixedTime}
+		header.SetMode(0o644)
 		if target.mode == "100755" {
-			mode = 0o755
+			header.SetMode(0o755)
 		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Size: int64(len(data)), Mode: mode, ModTime: fixedTime}
-		if err := w.WriteHeader(header); err != nil {
+		entry, err := w.CreateHeader(header)
+		if err != nil {
 			return nil, fmt.Errorf("pack %s of %s: %w", f.name, address, err)
 		}
-		_, _ = w.Write(data) // into memory
+		_, _ = entry.Write(data) // into memory
 	}
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("pack %s: %w", address, err)

@@ -85,10 +85,19 @@ func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
 		steps = append(steps, runtimes.Step{
 			Name: strings.TrimSpace("build " + p.Name + " " + versionOf(p)),
 			Args: append(run[:len(run):len(run)], "build", jobFile, p.Name),
-			Env:  stepEnv(buildEnv...),
+			Env:  stepEnv(append(versionEnv(p), buildEnv...)...),
 		})
 	}
 	return steps
+}
+
+// versionEnv tells the version to tools that would ask version control for it:
+// that is not brought along.
+func versionEnv(p runtimes.Package) []string {
+	if p.Build.Folder == "" || versionOf(p) == "" {
+		return nil
+	}
+	return []string{"PDM_BUILD_SCM_VERSION=" + p.Version, "SETUPTOOLS_SCM_PRETEND_VERSION=" + p.Version}
 }
 
 // versionOf is a package's version as far as it is known, for people.

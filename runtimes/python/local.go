@@ -70,6 +70,12 @@ func readLocalProject(project fs.FS, folder, name, version string) (*localProjec
 	if err != nil {
 		return nil, err
 	}
+	return readProject(project, tree, folder, name, version)
+}
+
+// readProject reads what the project says of itself whose source is tree.
+func readProject(project fs.FS, tree *sourceTree, folder, name, version string) (*localProject, error) {
+	var err error
 	p := &localProject{name: name, version: cmp.Or(version, localVersion), tree: tree}
 	if p.static, err = readPyproject(project, folder); err != nil {
 		return nil, err

@@ -404,10 +404,12 @@ vcs = { type = "git", url = "https://git.example/forked.git", requested-revision
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
 			target.Groups = []string{"git"}
-			_, err := Runtime{}.Recipe(project, target)
-			wantGit := "forked comes from git https://git.example/forked.git at " + commit + ", folder py"
-			if err == nil || !strings.Contains(err.Error(), wantGit) {
-				t.Errorf("got %v, want %s", err, wantGit)
+			answerGit(t, project, &target, forked)
+			r = recipeWithBuilds(t, project, &target)
+			i := slices.IndexFunc(r.Packages, func(p runtimes.Package) bool { return p.Name == "forked" })
+			wantGit := "git https://git.example/forked.git at " + commit + ", folder py"
+			if i < 0 || r.Packages[i].Build == nil || r.Packages[i].Build.Folder != wantGit {
+				t.Errorf("got %+v, want one built of %s", r.Packages, wantGit)
 			}
 			changed := files(map[string]string{"api/wheels/" + wheelFile: "another"})
 			for at, f := range project {

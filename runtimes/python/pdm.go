@@ -372,7 +372,7 @@ func (r *pdmReader) entry(i int) lockEntry {
 	}
 	switch {
 	case p.Git != "":
-		e.source.git = &gitSource{url: withoutUser(p.Git), commit: p.Revision, requested: p.Ref, subdirectory: p.Subdirectory}
+		e.source.git = &gitSource{url: p.Git, commit: p.Revision, requested: p.Ref, subdirectory: p.Subdirectory}
 	case p.URL != "":
 		e.source.url, e.source.part = p.URL, p.Subdirectory
 	case p.Path != "" && (strings.HasSuffix(p.Path, ".whl") || isSdist(p.Path)):

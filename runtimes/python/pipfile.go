@@ -236,7 +236,7 @@ func (l *pipfileLock) entry(name string, p pipfilePackage, line int) lockEntry {
 	local := strings.TrimPrefix(p.Path, "file:")
 	switch {
 	case p.Git != "":
-		e.source.git = &gitSource{url: withoutUser(strings.TrimPrefix(p.Git, "git+")), requested: p.Ref, subdirectory: p.Subdirectory}
+		e.source.git = &gitSource{url: strings.TrimPrefix(p.Git, "git+"), requested: p.Ref, subdirectory: p.Subdirectory}
 		if isCommit(p.Ref) {
 			e.source.git.commit = p.Ref
 		}

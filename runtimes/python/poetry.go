@@ -273,7 +273,7 @@ func (r *poetryReader) entry(i int) (lockEntry, error) {
 	case "legacy":
 		e.source.index = s.URL
 	case "git":
-		e.source.git = &gitSource{url: withoutUser(s.URL), commit: s.Resolved, requested: s.Reference, subdirectory: s.Subdirectory}
+		e.source.git = &gitSource{url: s.URL, commit: s.Resolved, requested: s.Reference, subdirectory: s.Subdirectory}
 	case "directory":
 		e.source.folder, e.source.part = cmp.Or(s.URL, "."), s.Subdirectory
 	case "file":

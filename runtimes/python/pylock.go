@@ -304,7 +304,7 @@ func (r *pylockReader) entry(p *pylockPackage) (lockEntry, error) {
 			return fail("%s comes from version control of the kind %q, and only Git is known", e.name, p.VCS.Type)
 		}
 		e.source.git = &gitSource{
-			url: withoutUser(cmp.Or(p.VCS.URL, p.VCS.Path)), commit: p.VCS.Commit,
+			url: cmp.Or(p.VCS.URL, p.VCS.Path), commit: p.VCS.Commit,
 			requested: p.VCS.Requested, subdirectory: p.VCS.Subdirectory,
 		}
 		return e, nil

@@ -54,6 +54,9 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	if len(set.packages) == 0 {
 		return runtimes.Recipe{}, nothingToInstall(found.file, t)
 	}
+	if err := completeGit(found.file, t, set.packages); err != nil {
+		return runtimes.Recipe{}, err
+	}
 	r := runtimes.Recipe{
 		Target:         t,
 		Runtime:        "python",

@@ -176,9 +176,30 @@ func (line *requirementLine) setRequirement(args string) error {
 
 // setGit takes a repository under version control.
 func (line *requirementLine) setGit(text string) {
+	if !strings.HasPrefix(strings.ToLower(text), "git+") {
+		line.refuse("is fetched from version control that is not Git")
+		return
+	}
 	source := gitFromRequirement(text)
 	line.git = &source
-	line.refuse("is fetched from version control, which has no hash")
+	if line.name == "" {
+		line.name = eggName(text)
+	}
+	if problem := source.check(); problem != "" {
+		line.refuse(problem)
+	}
+}
+
+// eggName is the package's name in the fragment of an address, "" where it
+// has none.
+func eggName(text string) string {
+	_, fragment, _ := strings.Cut(text, "#")
+	values, err := url.ParseQuery(fragment)
+	if err != nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(values.Get("egg"), "[")
+	return pep.NormaliseName(name)
 }
 
 // setURL takes a wheel with one SHA-256, from --hash or the URL's fragment.

@@ -100,8 +100,20 @@ func (r *requirementsFile) place(project fs.FS, t runtimes.Target) (notes []stri
 	var depends []requirementLine
 	itself := false
 	r.localNames = make(map[string]bool)
+	if err := r.fetchGit(t, env); err != nil {
+		return nil, err
+	}
 	for i := range r.lines {
 		line := &r.lines[i]
+		if line.git != nil && line.local != nil {
+			r.localNames[line.name] = true
+			more, err := line.local.depends(line.extras)
+			if err != nil {
+				return nil, err
+			}
+			depends = append(depends, more...)
+			continue
+		}
 		if line.path == "" || line.refused != "" || !line.marker.Eval(env) || excluded(t, line.name) {
 			continue
 		}
@@ -140,6 +152,39 @@ func (r *requirementsFile) place(project fs.FS, t runtimes.Target) (notes []stri
 		}
 	}
 	return notes, nil
+}
+
+// fetchGit reads the sources of lines that name a commit, or asks for all that
+// are not known yet.
+func (r *requirementsFile) fetchGit(t runtimes.Target, env pep.Environment) error {
+	incomplete := &runtimes.Incomplete{LockFile: r.file}
+	for i := range r.lines {
+		line := &r.lines[i]
+		if line.git == nil || line.refused != "" || !line.marker.Eval(env) || excluded(t, line.name) {
+			continue
+		}
+		q := line.git.request()
+		files, known := t.Files[q.Key()]
+		if !known {
+			incomplete.Requests = append(incomplete.Requests, q)
+			continue
+		}
+		p, err := line.git.project(files, line.name, "")
+		if err != nil {
+			return err
+		}
+		if p.name == "" {
+			return &runtimes.InputError{
+				File: line.file, Line: line.line, Problem: "the name of the project at " + line.git.String() + " cannot be told without running it",
+				Hint: "write: NAME @ " + line.text,
+			}
+		}
+		line.name, line.local = p.name, &localInput{name: p.name, version: p.version, project: p}
+	}
+	if len(incomplete.Requests) > 0 {
+		return incomplete
+	}
+	return nil
 }
 
 // readLocal reads what lies at a path of the project.
@@ -234,7 +279,7 @@ func (in *localInput) merge(line requirementLine, lines []requirementLine) (lock
 	version, err := pep.ParseVersion(in.version)
 	for _, other := range lines {
 		switch {
-		case other.local != nil && (other.local.file.SHA256 != in.file.SHA256 || other.path != line.path):
+		case other.local != nil && (other.local.file.SHA256 != in.file.SHA256 || other.path != line.path || !sameGit(other.git, line.git)):
 			return l, contradiction(line, other, "different files")
 		case err == nil && in.version != localVersion && !other.specifiers.Contains(version):
 			return l, contradiction(line, other, "different versions")

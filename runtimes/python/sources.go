@@ -69,6 +69,19 @@ func readSource(project fs.FS, folder string) (*sourceTree, error) {
 			return nil, err
 		}
 	}
+	return r.tree()
+}
+
+// readCommit packs a folder of a commit's files: all that was committed is
+// source.
+func readCommit(commit fs.FS, folder string) (*sourceTree, error) {
+	r := &sourceReader{project: commit, folder: folder, all: true}
+	return r.tree()
+}
+
+// tree gathers and packs.
+func (r *sourceReader) tree() (*sourceTree, error) {
+	folder := r.folder
 	if err := r.walk(folder, r.patterns); err != nil {
 		return nil, err
 	}
@@ -103,6 +116,7 @@ func above(dir string) []string {
 type sourceReader struct {
 	project  fs.FS
 	folder   string
+	all      bool                // nothing is left out
 	patterns []gitignore.Pattern // of the folders above
 	files    []sourceFile
 	bytes    int64
@@ -179,7 +193,7 @@ func (r *sourceReader) walk(dir string, patterns []gitignore.Pattern) error {
 	ignored := gitignore.NewMatcher(patterns)
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		if r.never(dir, e.Name()) || ignored.Match(strings.Split(name, "/"), e.IsDir()) {
+		if !r.all && (r.never(dir, e.Name()) || ignored.Match(strings.Split(name, "/"), e.IsDir())) {
 			continue
 		}
 		switch {

@@ -28,9 +28,12 @@ func files(content map[string]string) fstest.MapFS {
 }
 
 // packed lists what a source tree's tar holds.
-func packed(t *testing.T, s *sourceTree) []string {
+func packed(t *testing.T, s *sourceTree) []string { return tarNames(t, s.file()) }
+
+// tarNames lists what a local file holds that is a tar.
+func tarNames(t *testing.T, f runtimes.File) []string {
 	t.Helper()
-	open, err := s.file().Local.Open()
+	open, err := f.Local.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

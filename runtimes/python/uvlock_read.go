@@ -32,6 +32,7 @@ type lockedPackage struct {
 	sourceOnly, wheelOnly bool
 
 	project *localProject // that the package is built from, or nil
+	git     *gitSource    // where that comes from, or nil
 }
 
 // readUVLock reads the packages that the lock file installs on t.

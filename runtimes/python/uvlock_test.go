@@ -188,7 +188,6 @@ func TestUVLockErrors(t *testing.T) {
 		{"requirement added in a group", edit(t, app, "pyproject.toml", `"flask"]`, `"flask", "rich"]`), asking(nil, []string{"web"}), "uv.lock: does not fit pyproject.toml: rich in group web was added", ""},
 		{"pyproject.toml broken", edit(t, app, "pyproject.toml", "[project]", "[project"), in("."), "pyproject.toml:1: cannot be read as TOML", ""},
 		{"a member has moved", edit(t, workspace, "libs/common/pyproject.toml", `"orjson"`, `"orjson", "toolz"`), in("services/api"), "uv.lock: does not fit libs/common/pyproject.toml: toolz was added", "uv lock"},
-		{"Git dependency", workspace, in("services/worker"), "forked comes from git https://git.example/forked at 0123456789abcdef", "exclude"},
 		{"workspace root", workspace, in("."), "uv.lock: locks a workspace whose root is no project of its own", "libs/common, services/api, services/worker"},
 		{"not a member", workspace, in("services/new"), "no lock file in services/new, and uv.lock does not lock a project there", ""},
 		{"conflicting extras", project(t, "conflicts"), asking([]string{"cpu", "gpu"}, nil), "uv.lock: extra cpu of lab and extra gpu of lab cannot be installed together", ""},
