@@ -140,7 +140,8 @@ func (b *bunInstall) direct(ids map[*npmNode]string) map[string]string {
 	return specs
 }
 
-// wanted is what a package at a place depends on, of what is installed.
+// wanted is what a package at a place depends on, of what is installed. A peer
+// that was optional no longer is: bun would leave out what only such ones want.
 func (b *bunInstall) wanted(place string, n *npmNode, ids map[*npmNode]string) bunWants {
 	w := bunWants{Dependencies: map[string]string{}, Peers: map[string]string{}}
 	for _, e := range n.edges {
@@ -148,17 +149,15 @@ func (b *bunInstall) wanted(place string, n *npmNode, ids map[*npmNode]string) b
 		if e.peer {
 			list = w.Peers
 		}
-		if b.specify(list, place, e, ids) && e.peer && e.optional {
-			w.OptionalPeer = append(w.OptionalPeer, e.name)
-		}
+		b.specify(list, place, e, ids)
 	}
 	return w
 }
 
 // specify adds what a dependency of a place came to, where that is installed.
-func (b *bunInstall) specify(specs map[string]string, place string, e npmEdge, ids map[*npmNode]string) bool {
+func (b *bunInstall) specify(specs map[string]string, place string, e npmEdge, ids map[*npmNode]string) {
 	if e.to == nil || e.dev || b.found(place, e.name) != e.to {
-		return false
+		return
 	}
 	switch from, ok := ids[e.to]; {
 	case ok:
@@ -168,7 +167,6 @@ func (b *bunInstall) specify(specs map[string]string, place string, e npmEdge, i
 	default:
 		specs[e.name] = e.to.version
 	}
-	return true
 }
 
 // found is the package that a name leads to from a place.
