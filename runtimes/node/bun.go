@@ -71,6 +71,9 @@ func (b *bunInstall) readFolders(check bunCheck) error {
 		if kindOf(n.resolved) != folderSpec || isTarball(n.resolved) || n.version != "" || !ok {
 			continue
 		}
+		if l := b.closure.lock; !exists(b.project, path.Join(folder, "package.json")) {
+			return l.errorf(n.location, "restore the folder, or lock again without it", "is a local package, and %s is not there", path.Join(folder, "package.json"))
+		}
 		m, err := readManifest(b.project, folder)
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func parseBunLock(file string, data []byte) (*npmLock, *bunDocument, error) {
 	l := newBunLock(file, data)
 	switch version := doc.Version; {
 	case version == nil:
-		return nil, nil, l.errorf("", bunAgain, "holds no lockfileVersion: it was cut short, or is no lock file of bun")
+		return nil, nil, &runtimes.InputError{File: file, Problem: "holds no lockfileVersion: it was cut short, or is no lock file of bun", Hint: bunAgain}
 	case *version < 0 || *version > 2:
 		return nil, nil, &runtimes.InputError{
 			File: file, Line: l.lineOf("lockfileVersion"), Problem: fmt.Sprintf("lockfileVersion %d is not known", *version),

@@ -172,7 +172,7 @@ func (c *npmClosure) file(project fs.FS, n *npmNode) (runtimes.Package, error) {
 	case n.folder:
 		p.Name, p.Version, p.File, err = c.localFolder(project, n)
 		return p, err
-	case !validName(n.name) || !validVersion(n.version) && kind != urlSpec && kind != folderSpec:
+	case !validName(n.name) || !validVersion(n.version) && kind != urlSpec && kind != folderSpec && kind != gitSpec:
 		return p, c.lock.errorf(n.location, c.lock.again, "%q %q are no name and version of a package", n.name, n.version)
 	case kind == gitSpec:
 		return p, c.lock.errorf(n.location, fmt.Sprintf("depend on a release of it, or list %s under exclude and put it into the function itself", n.name),
