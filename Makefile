@@ -15,6 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export LAYERBUILD_TEST_TOOLS := $(TOOLS)
 export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
 export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
+export PATH := $(TOOLS)/node/bin:$(TOOLS)/maven/bin:$(PATH)
 
 .PHONY: build demo test deps check unit e2e bench soak testbed testbed-down tools update help
 
@@ -29,11 +30,12 @@ test: deps check unit e2e ## everything
 	@echo "make test: all passed"
 
 # What the tests need beside Go and make: gcc for the race detector, zip tools
-# and Python to read our archives with.
+# and Python to read our archives with, and a JDK for Maven on the machine.
 deps:
 	@missing=; \
 	for c in gcc git python3 unzip zip; do command -v $$c >/dev/null || missing="$$missing $$c"; done; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	javac -version >/dev/null 2>&1 || missing="$$missing default-jdk-headless"; \
 	test -z "$$missing" || { echo "installing$$missing"; apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy $$missing; }
 
 check: ## format, vet, lint, go.mod
@@ -81,9 +83,9 @@ venv = test -x $(TOOLS)/venv-$(1)/bin/pip || python3 -m venv --clear $(TOOLS)/ve
 $(TOOLS)/.done: Makefile | deps
 	test -x $(TOOLS)/bin/pip || python3 -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install --quiet uv==0.13.9 packaging==25.0
-	$(call venv,poetry,poetry,poetry==2.5.1)
-	$(call venv,poetry-1.8,poetry,poetry==1.8.5)
-	$(call venv,pdm,pdm,pdm==2.29.4)
+	$(call venv,poetry,poetry,poetry==2.5.1 poetry-plugin-export==1.10.1)
+	$(call venv,poetry-1.8,poetry,poetry==1.8.5 poetry-plugin-export==1.8.0)
+	$(call venv,pdm,pdm,pdm==2.29.4 hishel==1.4.0)
 	$(call venv,pipenv,pipenv,pipenv==2026.10.3)
 	$(call venv,pip-compile,pip-compile,pip-tools==7.6.2)
 	touch $@

@@ -16,13 +16,19 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
-	"runtimes/node":          {"runtimes", "runtimes/node/manifest"},
-	"runtimes/node/manifest": {},
-	"runtimes/java":          {"runtimes"},
+	"runtimes/node":          {"runtimes", "runtimes/node/commands"},
+	"runtimes/node/commands": {},
 
 	// What pip and uv read beside a project is Python's business, too, but no
 	// plugin's: plugins see the project alone. The command line brings it.
 	"runtimes/python/indexes": {"runtimes"},
+
+	// So is what npm and Maven read.
+	"runtimes/node/npmrc":    {"runtimes"},
+	"runtimes/java/settings": {"runtimes"},
+
+	"runtimes/java":            {"runtimes", "runtimes/java/coordinate"},
+	"runtimes/java/coordinate": {},
 
 	"cache/tempfile":   {},
 	"zipper":           {"cache/tempfile"},
@@ -32,32 +38,36 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
-	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/manifest"},
-	"builder/buildkit": {"runtimes"},
+	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
+	"builder/buildkit": {"runtimes", "builder/jvm"},
 	"builder/git":      {"runtimes"},
+	"builder/jvm":      {"runtimes"},
+	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/java", "zipper", "cache"},
+	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "builder/modules", "builder/maven", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.
 var onlyIn = map[string]string{
-	"github.com/moby/buildkit":      "builder/buildkit",
-	"github.com/google/osv-scalibr": "builder/direct",
-	"github.com/klauspost/compress": "zipper builder/direct",
-	"github.com/spf13/cobra":        "cmd/layerbuild",
-	"github.com/pelletier/go-toml":  "runtimes/python runtimes/python/indexes builder/resolver",
-	"gopkg.in/ini.v1":               "runtimes/python/indexes",
-	"github.com/bmatcuk/doublestar": "runtimes builder runtimes/node",
-	"github.com/vbauerster/mpb":     "cmd/layerbuild",
-	"deps.dev/util":                 "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
-	"github.com/agext/levenshtein":  "builder cmd/layerbuild",
-	"github.com/cenkalti/backoff":   "builder/direct",
-	"golang.org/x/net":              "builder/direct builder/buildkit",
-	"gopkg.in/yaml.v3":              "builder runtimes/node",
-	"github.com/tailscale/hujson":   "runtimes/node",
-	"github.com/gofrs/flock":        "cache/disk builder/resolver",
-	"github.com/docker/cli/cli":     "builder/buildkit",
-	"github.com/go-git/go-git":      "runtimes/python",
+	"github.com/moby/buildkit":                "builder/buildkit",
+	"github.com/google/osv-scalibr":           "builder/direct",
+	"github.com/klauspost/compress":           "zipper builder/direct",
+	"github.com/spf13/cobra":                  "cmd/layerbuild",
+	"github.com/pelletier/go-toml":            "runtimes/python runtimes/python/indexes builder/resolver runtimes/java",
+	"gopkg.in/ini.v1":                         "runtimes/python/indexes",
+	"github.com/bmatcuk/doublestar":           "runtimes builder runtimes/node",
+	"github.com/vbauerster/mpb":               "cmd/layerbuild",
+	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
+	"github.com/agext/levenshtein":            "builder cmd/layerbuild",
+	"github.com/cenkalti/backoff":             "builder/direct",
+	"golang.org/x/net":                        "builder/direct builder/buildkit",
+	"gopkg.in/yaml.v3":                        "builder runtimes/node runtimes/node/npmrc",
+	"github.com/tailscale/hujson":             "runtimes/node",
+	"github.com/gofrs/flock":                  "cache/disk builder/resolver",
+	"github.com/docker/cli/cli":               "builder/buildkit",
+	"github.com/go-git/go-git":                "runtimes/python",
+	"github.com/pavlo-v-chernykh/keystore-go": "builder/jvm",
 }
 
 func TestImports(t *testing.T) {

@@ -89,9 +89,13 @@ func (n *renewal) upgrades(res runtimes.Resolution) []string {
 	return names
 }
 
-// nameVersion parts "numpy[extra]==2.2.6 ; …"; extras and marker go.
+// nameVersion parts "numpy[extra]==2.2.6 ; …", without extras and marker, and
+// "org.slf4j:slf4j-api:2.0.17", of which the first two parts are the name.
 func nameVersion(requirement string) (name, version string) {
 	requirement, _, _ = strings.Cut(requirement, ";")
+	if parts := strings.SplitN(requirement, ":", 3); len(parts) == 3 && !strings.Contains(requirement, "=") {
+		return parts[0] + ":" + parts[1], strings.TrimSpace(parts[2])
+	}
 	name, version, _ = strings.Cut(requirement, "==")
 	name, _, _ = strings.Cut(name, "[")
 	return strings.TrimSpace(name), strings.TrimSpace(version)

@@ -110,3 +110,16 @@ func FuzzPins(f *testing.F) {
 		}
 	})
 }
+
+func TestNameVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"numpy==2.2.6 ; python_version == '3.11'": "numpy 2.2.6",
+		"a[x]==1":                    "a 1",
+		"org.slf4j:slf4j-api:2.0.17": "org.slf4j:slf4j-api 2.0.17",
+		"io.netty:epoll:4.1:linux-x86_64 ; java21 arm64": "io.netty:epoll 4.1:linux-x86_64",
+	} {
+		if name, version := nameVersion(text); name+" "+version != want {
+			t.Errorf("%q is %s %s, want %s", text, name, version, want)
+		}
+	}
+}

@@ -13,7 +13,8 @@ import (
 type Timings struct {
 	Resolve   time.Duration // lock file → key, the index and image digests asked
 	Download  time.Duration // until the last file or image was there; packages are unpacked meanwhile
-	Install   time.Duration // the rest of the engine's time
+	Install   time.Duration // the rest of the engine's time, in a container that of the steps
+	Export    time.Duration // until the tree of a container was here
 	Normalise time.Duration // with the checks
 	Zip       time.Duration
 	Verify    time.Duration // reading the archive back
@@ -30,7 +31,7 @@ type Phase struct {
 // Phases lists all phases, in their order.
 func (t Timings) Phases() []Phase {
 	return []Phase{
-		{"resolve", t.Resolve}, {"download", t.Download}, {"install", t.Install}, {"normalise", t.Normalise},
+		{"resolve", t.Resolve}, {"download", t.Download}, {"install", t.Install}, {"export", t.Export}, {"normalise", t.Normalise},
 		{"zip", t.Zip}, {"verify", t.Verify}, {"store", t.Store}, {"deliver", t.Deliver},
 	}
 }
@@ -54,15 +55,22 @@ func timed(phase *time.Duration) (end func()) {
 }
 
 // timeInstall splits the time of an engine's work by what it reports: up to
-// the end of the last download it was downloading.
+// the end of the last download it was downloading, and from the last start of an
+// export on exporting.
 func (t *Timings) timeInstall(progress runtimes.Progress) (watched runtimes.Progress, end func()) {
 	begin := time.Now()
 	var mu sync.Mutex
 	last := begin
+	var exported time.Time
 	watched = func(u runtimes.Update) {
 		if u.Phase == "download" || u.Phase == "pull" {
 			mu.Lock()
 			last = time.Now()
+			mu.Unlock()
+		}
+		if u.Phase == "export" {
+			mu.Lock()
+			exported = time.Now()
 			mu.Unlock()
 		}
 		progress(u)
@@ -71,6 +79,11 @@ func (t *Timings) timeInstall(progress runtimes.Progress) (watched runtimes.Prog
 		mu.Lock()
 		defer mu.Unlock()
 		t.Download += last.Sub(begin)
-		t.Install += time.Since(last)
+		if exported.IsZero() {
+			t.Install += time.Since(last)
+			return
+		}
+		t.Install += exported.Sub(last)
+		t.Export += time.Since(exported)
 	}
 }

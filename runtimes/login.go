@@ -19,6 +19,7 @@ type Login struct {
 	User     string
 	Password string
 	Secret   Secret // gives the password once it is needed; nil where Password is it
+	Bearer   bool   // Password is a token, sent as one, and there is no User
 	From     string // where the user put it, for messages: a file or a variable
 }
 

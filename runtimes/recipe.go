@@ -67,7 +67,8 @@ type Package struct {
 // Build says how a source becomes a prebuilt file, in a container of the
 // target's own platform.
 type Build struct {
-	Folder   string   // the local project in the project, "" for a source archive
+	Folder   string   // the local project in the project, or which commit of which repository; "" for a source archive
+	Version  string   // that tools are told which would ask version control for it, or ""
 	Requires []Pinned // what the build needs, all of it, as layerbuild.lock has it
 }
 
@@ -178,6 +179,14 @@ type Step struct {
 	// CABundle names the variables that tell the step's tools where the
 	// user's CA bundle is; they are set only where there is one.
 	CABundle []string
+
+	// Anew says that the step asks for what may be another thing tomorrow: no
+	// earlier result stands for it.
+	Anew bool
+
+	// JavaOptions names the variables from which the step's tools take options
+	// of the Java VM: where the user's certificate authorities and proxies are.
+	JavaOptions []string
 
 	// Netrc names the variables that tell the step's tools where the logins of
 	// package indexes are, in a file of that name; they are set only where

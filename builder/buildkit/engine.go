@@ -122,6 +122,10 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		o.secretEnv = proxySecrets(o.proxy, secrets)
 		o.proxy = nil
 	}
+	if err := e.addJava(r.Container.Steps, secrets); err != nil {
+		return err
+	}
+	o.trustStore, o.javaOptions = secrets[trustStoreID] != nil, secrets[javaOptionsID] != nil
 	g, err := newGraph(ctx, r.Container, o)
 	if err != nil {
 		return err

@@ -32,13 +32,15 @@ type graph struct {
 }
 
 type graphOptions struct {
-	platform  llb.ConstraintsOpt
-	proxy     *llb.ProxyEnv     // nil: none
-	secretEnv map[string]string // variables that hold secrets, with the secrets' IDs
-	caBundle  bool              // steps get the secret caBundleID
-	netrc     bool              // steps that ask for it get the secret netrcID
-	hostNet   bool              // steps share the daemon's own network
-	noCache   bool
+	platform    llb.ConstraintsOpt
+	proxy       *llb.ProxyEnv     // nil: none
+	secretEnv   map[string]string // variables that hold secrets, with the secrets' IDs
+	caBundle    bool              // steps get the secret caBundleID
+	netrc       bool              // steps that ask for it get the secret netrcID
+	trustStore  bool              // steps whose Java takes options get the secret trustStoreID
+	javaOptions bool              // and those options, the secret javaOptionsID
+	hostNet     bool              // steps share the daemon's own network
+	noCache     bool
 }
 
 // newGraph turns c into LLB: the image, and for each step its inputs and its
@@ -146,6 +148,7 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 			opts = append(opts, llb.AddEnv(key, caBundlePath))
 		}
 	}
+	opts = append(opts, javaOptions(step, o)...)
 	loggedIn := o.netrc && len(step.Netrc) > 0
 	if loggedIn {
 		opts = append(opts, llb.AddSecret(netrcPath, llb.SecretID(netrcID), llb.SecretFileOpt(0, 0, 0o400)))
@@ -161,13 +164,13 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 	}
 	// A step that fetches nothing may run a package's code: it is not told the
 	// proxy, whose address may hold a login.
-	if fetches := len(step.CABundle) > 0 || len(step.Netrc) > 0; fetches {
+	if fetches := len(step.CABundle) > 0 || len(step.Netrc) > 0 || len(step.JavaOptions) > 0; fetches {
 		if o.proxy != nil {
 			opts = append(opts, llb.WithProxy(*o.proxy))
 		}
 		opts = append(opts, secretEnv(o.secretEnv)...)
 	}
-	if o.noCache {
+	if o.noCache || step.Anew {
 		opts = append(opts, llb.IgnoreCache)
 	}
 	return opts

@@ -32,6 +32,9 @@ func packageMismatch(lines []string, packages []runtimes.Package) error {
 	if m := ourMismatch.FindStringSubmatch(strings.Join(lines, "\n")); what == "" && m != nil {
 		what, want, got = m[1], m[2], m[3]
 	}
+	if name, got, ok := yarnRefusal(strings.Join(lines, "\n")); what == "" && ok {
+		return yarnDigestError(name, got, packages)
+	}
 	if what == "" {
 		return nil
 	}

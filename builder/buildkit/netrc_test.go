@@ -97,7 +97,7 @@ func TestNetrcSecret(t *testing.T) {
 	}
 }
 
-// TestNetworkCause reads what uv 0.13.9 and pip 23 to 26 printed.
+// TestNetworkCause reads what uv 0.13.9, pip 23 to 26 and Maven 3.9 printed.
 func TestNetworkCause(t *testing.T) {
 	e := &Engine{Logins: []runtimes.Login{{Scheme: "https", Host: "a.example", User: "me", Password: "pw", From: "pip.conf"}}}
 	for _, test := range []struct{ name, lines, want string }{
@@ -120,6 +120,12 @@ func TestNetworkCause(t *testing.T) {
 		{"a source, refused", "demo-1.tar.gz: 401 Unauthorized for url https://a.example/simple/\nerror: demo-1.tar.gz cannot be fetched: 401 Unauthorized for url https://a.example/simple/",
 			"a.example refuses the user or password (401 Unauthorized) that pip.conf has for it"},
 		{"a source, untrusted", "demo-1.tar.gz: <urlopen error [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)> for url https://b.example/simple/",
+			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
+		{"Maven, refused", "[ERROR] Could not transfer artifact x:y:pom:1 from/to central (https://b.example/m2): status code: 401, reason phrase: Unauthorized (401)",
+			"b.example wants a user and a password (401 Unauthorized), and none is known for it"},
+		{"Maven, forbidden", "[ERROR] Could not transfer artifact x:y:pom:1 from/to central (https://b.example/m2): status code: 403, reason phrase: Forbidden (403)",
+			"b.example forbids it (403 Forbidden), and no user and password are known for it"},
+		{"Maven, untrusted", "[ERROR] Could not transfer artifact x:y:pom:1 from/to central (https://b.example/m2): PKIX path building failed: unable to find valid certification path to requested target",
 			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
 		{"pip, untrusted", "Could not fetch URL https://b.example/simple/uv/: There was a problem confirming the ssl certificate: [SSL: CERTIFICATE_VERIFY_FAILED] - skipping",
 			"the certificate of b.example is not trusted: x509: certificate signed by unknown authority"},
@@ -162,6 +168,8 @@ func TestLostFile(t *testing.T) {
 		{"from a mirror", lines, runtimes.Recipe{Packages: []runtimes.Package{core}, Mirrored: true, Indexes: []string{"https://mirror.example/simple/"}},
 			"fetch core-1.0.whl from https://mirror.example/simple/: exit code: 1"},
 		{"of no package of ours", lines, runtimes.Recipe{}, "exit code: 1"},
+		{"Maven", []string{"[ERROR] Failed to execute goal: Could not find artifact x:y:jar:1 in central (https://b.example/m2) -> [Help 1]"}, runtimes.Recipe{},
+			"fetch x:y:jar:1 from https://b.example/m2: exit code: 1"},
 		{"another cause", lines[:3], runtimes.Recipe{Packages: []runtimes.Package{core}}, "exit code: 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,14 +11,14 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// How uv and pip tell that an index wants another login, that its certificate
+// How uv, pip and Maven tell that an index wants another login, that its certificate
 // is not valid now or not trusted, and that a proxy wants a login.
 var (
 	lineURL       = regexp.MustCompile("https?://[^\\s()`'\"<>]+")
-	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)`)
-	lineUntrusted = regexp.MustCompile(`invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed`)
-	lineInvalid   = regexp.MustCompile(`certificate expired|certificate has expired|certificate not valid yet|certificate is not yet valid`)
-	lineProxy     = regexp.MustCompile(`407 Proxy Authentication Required|proxy authorization required`)
+	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)|status code: 40[13]`)
+	lineUntrusted = regexp.MustCompile(`invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed|unable to find valid certification path`)
+	lineInvalid   = regexp.MustCompile(`certificate expired|certificate has expired|certificate not valid yet|certificate is not yet valid|CertificateExpiredException|CertificateNotYetValidException`)
+	lineProxy     = regexp.MustCompile(`407 Proxy Authentication Required|proxy authorization required|status code: 407`)
 )
 
 // networkCause finds in the last lines of a failed step why an index gave
@@ -43,7 +43,7 @@ func networkCause(lines []string, logins []runtimes.Login) error {
 			return &runtimes.LoginError{Host: "the proxy", Status: http.StatusProxyAuthRequired}
 		case status != "":
 			refused := &runtimes.LoginError{Host: host, Status: http.StatusUnauthorized}
-			if strings.HasPrefix(status, "403") {
+			if strings.Contains(status, "403") {
 				refused.Status = http.StatusForbidden
 			}
 			if login, ok := runtimes.FindLogin(logins, u); ok {
@@ -55,11 +55,12 @@ func networkCause(lines []string, logins []runtimes.Login) error {
 	return nil
 }
 
-// How uv names the package whose file did not come, and how it says that the
+// How uv and Maven name the package whose file did not come, and how it says that the
 // connection is to blame; and how the drivers of steps say both.
 var (
 	lineFile  = regexp.MustCompile("Failed to download `([^`=]+)==([^`]+)`")
 	lineLost  = regexp.MustCompile(`error reading a body|error sending request|connection error|timed out`)
+	lineMaven = regexp.MustCompile(`Could not (?:find|transfer) artifact (\S+) (?:in|from/to) \S+ \(([^)]+)\)`)
 	lineFetch = regexp.MustCompile(`error: (\S+) cannot be fetched: .* for url (\S+)`)
 )
 
@@ -68,6 +69,9 @@ var (
 func lostFile(lines []string, r runtimes.Recipe, err error) error {
 	text := strings.Join(lines, "\n")
 	if m := lineFetch.FindStringSubmatch(text); m != nil {
+		return &runtimes.NetworkError{URL: m[1] + " from " + redact(m[2]), Err: err}
+	}
+	if m := lineMaven.FindStringSubmatch(text); m != nil {
 		return &runtimes.NetworkError{URL: m[1] + " from " + redact(m[2]), Err: err}
 	}
 	m := lineFile.FindStringSubmatch(text)

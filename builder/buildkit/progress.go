@@ -30,6 +30,7 @@ type display struct {
 type vertex struct {
 	name    string
 	started bool
+	done    bool
 	err     string
 	partial []byte   // an unfinished line
 	lines   []string // the last ones
@@ -60,7 +61,7 @@ func (d *display) update(s *client.SolveStatus) {
 	}
 	for _, v := range s.Vertexes {
 		if v.Completed != nil {
-			d.flush(d.vertex(v.Digest), true)
+			d.finish(d.vertex(v.Digest))
 		}
 	}
 }
@@ -83,6 +84,16 @@ func (d *display) vertexUpdate(u *client.Vertex) {
 		d.progress(runtimes.Update{Phase: "install", Item: v.name})
 	}
 	v.started = v.started || u.Started != nil
+}
+
+// finish says that a vertex has ended. After the last step only the export is
+// left.
+func (d *display) finish(v *vertex) {
+	d.flush(v, true)
+	if !v.done && v.err == "" && d.graph.steps[v.name] {
+		d.progress(runtimes.Update{Phase: "export", Item: v.name})
+	}
+	v.done = true
 }
 
 // loadUpdate reports how much of the image has come.

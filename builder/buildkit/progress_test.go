@@ -41,6 +41,7 @@ func TestDisplay(t *testing.T) {
 		{Phase: "install", Item: "install", Log: "one"},
 		{Phase: "install", Item: "install", Log: "two"},
 		{Phase: "install", Item: "install", Log: "from https://***@a.example"},
+		{Phase: "export", Item: "install"},
 	}
 	if !slices.Equal(updates, want) {
 		t.Errorf("got  %v\nwant %v", updates, want)

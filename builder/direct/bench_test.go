@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,3 +62,40 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 var _ io.Writer = (*counter)(nil)
+
+// BenchmarkTarballs unpacks npm packages: those in LAYERBUILD_BENCH_TARBALLS, a
+// folder of .tgz files, or a made one.
+func BenchmarkTarballs(b *testing.B) {
+	var all [][]byte
+	if from := os.Getenv("LAYERBUILD_BENCH_TARBALLS"); from != "" {
+		paths, err := filepath.Glob(filepath.Join(from, "*.tgz"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, p := range paths {
+			data, err := os.ReadFile(p)
+			if err != nil {
+				b.Fatal(err)
+			}
+			all = append(all, data)
+		}
+	} else {
+		for _, odd := range oddTarballs(b) {
+			all = append(all, odd.spec.build(b))
+		}
+	}
+	var packages []runtimes.Package
+	for i, data := range all {
+		packages = append(packages, npmPackage("p"+strconv.Itoa(i), data))
+	}
+	e := Engine{Downloads: downloaded(b, all...)}
+	var n counter
+	b.ReportAllocs()
+	for b.Loop() {
+		n = 0
+		if err := e.Install(b.Context(), npmRecipe(packages...), &n, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(n))
+}

@@ -93,7 +93,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			cancel(nil)
 			return nil, &localError{err}
 		}
-		req.SetBasicAuth(login.User, login.Password)
+		if login.Bearer {
+			req.Header.Set("Authorization", "Bearer "+login.Password)
+		} else {
+			req.SetBasicAuth(login.User, login.Password)
+		}
 	}
 	resp, err := t.RoundTripper.RoundTrip(req)
 	if err != nil {

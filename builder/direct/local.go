@@ -2,8 +2,6 @@ package direct
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 
@@ -29,8 +27,18 @@ func openLocal(f runtimes.File) (ReadAtCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Local.Path, err)
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 {
-		return nil, &runtimes.DigestError{What: f.Local.Path, Want: f.SHA256, Got: hex.EncodeToString(sum[:])}
+	want, ok := ParseIntegrity(f.Digest())
+	if !ok {
+		return nil, fmt.Errorf("%s: %q is no digest", f.Local.Path, f.Digest())
+	}
+	h := want.NewHash()
+	_, _ = h.Write(data) // a hash takes everything
+	if got := (Integrity{want.Algorithm, string(h.Sum(nil))}); got != want {
+		text := got.String()
+		if f.SHA256 != "" {
+			text = got.Hex()
+		}
+		return nil, &runtimes.DigestError{What: f.Local.Path, Want: f.Digest(), Got: text}
 	}
 	return localBytes{bytes.NewReader(data)}, nil
 }

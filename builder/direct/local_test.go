@@ -10,6 +10,31 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
+// TestOpenLocal: a file of the project is held against whichever digest it has.
+func TestOpenLocal(t *testing.T) {
+	f := runtimes.File{Local: &runtimes.LocalFile{Path: "lib/a.tgz", Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("a")), nil
+	}}}
+	for digest, problem := range map[string]string{
+		"sha512-H0D8kt": `"sha512-H0D8kt" is no digest`,
+		"sha512-" + strings.Repeat("A", 86) + "==":                                                        "lib/a.tgz does not match",
+		"sha512-H0D8ktokFpR1CXnubPWC8tXX0o4YM13gWrxU0FYOD1MChgxlK/CNVgJSql50IQVG82n7u86MEs/HlXsmUv6adQ==": "",
+		"": "is no digest",
+		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb": "",
+	} {
+		f.Integrity = digest
+		if !strings.HasPrefix(digest, "sha512-") {
+			f.Integrity, f.SHA256 = "", digest
+		} else {
+			f.SHA256 = ""
+		}
+		_, err := openLocal(f)
+		if (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
+			t.Errorf("%q: %v, want %q", digest, err, problem)
+		}
+	}
+}
+
 // TestInstallLocal: a wheel of the project is installed like any other, and is
 // held against its hash.
 func TestInstallLocal(t *testing.T) {

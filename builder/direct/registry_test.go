@@ -200,6 +200,36 @@ func TestDownloadTarball(t *testing.T) {
 	}
 }
 
+// TestBearer: a token goes to its own server, and appears in no error.
+func TestBearer(t *testing.T) {
+	var got []string
+	closed := []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusUnauthorized)
+	}}
+	here, elsewhere := serve(t, map[string][]http.HandlerFunc{"/pkg/1.0.0": closed}), serve(t, map[string][]http.HandlerFunc{"/pkg/1.0.0": closed})
+	u, err := url.Parse(here.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := newClient("", []runtimes.Login{{Scheme: "http", Host: u.Host, Bearer: true, Password: "t0ken", From: ".npmrc"}}, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	x := Index{Client: client, newBackOff: noWait}
+	for _, server := range []string{here.URL, elsewhere.URL} {
+		_, err := x.Files(t.Context(), runtimes.FileRequest{Ecosystem: "npm", Name: "pkg", Version: "1.0.0", Indexes: []string{"registry=" + server}})
+		var login *runtimes.LoginError
+		if !errors.As(err, &login) || strings.Contains(err.Error(), "t0ken") {
+			t.Errorf("%s: %v", server, err)
+		}
+	}
+	if want := []string{"Bearer t0ken", ""}; !reflect.DeepEqual(got, want) {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
 // FuzzRegistry: whatever a registry answers, it is read or refused.
 func FuzzRegistry(f *testing.F) {
 	f.Add([]byte(`{"version":"1.0.0","os":"linux","cpu":["x64",1],"libc":{},"scripts":{"install":1},"dist":{"tarball":"x.tgz","shasum":"` + hex.EncodeToString(make([]byte, 20)) + `"}}`))

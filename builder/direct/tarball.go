@@ -191,7 +191,7 @@ func writeTarballs(ctx context.Context, w io.Writer, tarballs []*tarball, jobs i
 			u.tree = unpacked{}
 			room.Release(u.room)
 			done++
-			p(runtimes.Update{Phase: "install", Item: u.pkg.Name, Done: done, Total: int64(len(tarballs))})
+			p(runtimes.Update{Phase: "unpack", Item: u.pkg.Name, Done: done, Total: int64(len(tarballs))})
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -256,3 +256,38 @@ func compareWithNPM(ctx context.Context, t *testing.T, r runtimes.Recipe, engine
 		t.Errorf("npm has not: %.40q", slices.Sorted(maps.Keys(ours)))
 	}
 }
+
+// TestRegistry asks npm's own registry, which the machine may have mirrored,
+// what it says of packages whose platforms and scripts are known.
+func TestRegistry(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	client, err := NewClient("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := strings.TrimSpace(runNPM(ctx, t, npmProgram(t), t.TempDir(), "config", "get", "registry"))
+	x := Index{Client: client}
+	for _, test := range []struct{ name, version, want string }{
+		{"@img/sharp-linux-x64", "0.33.5", "sharp-linux-x64-0.33.5.tgz [linux] [x64] [glibc] false"},
+		{"@img/sharp-linuxmusl-arm64", "0.33.5", "sharp-linuxmusl-arm64-0.33.5.tgz [linux] [arm64] [musl] false"},
+		{"bcrypt", "5.1.1", "bcrypt-5.1.1.tgz [] [] [] true"},
+		{"lodash", "4.17.21", "lodash-4.17.21.tgz [] [] [] false"},
+		{"lodash", "99.0.0", ""},
+	} {
+		files, err := x.Files(ctx, runtimes.FileRequest{Ecosystem: "npm", Name: test.name, Version: test.version, Indexes: []string{"registry=" + registry}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, f := range files {
+			got += fmt.Sprint(f.Name, " ", f.Platform.OS, " ", f.Platform.CPU, " ", f.Platform.Libc, " ", f.Scripts)
+			if i, ok := ParseIntegrity(f.Integrity); !ok || i.Algorithm != "sha512" {
+				t.Errorf("%s: the integrity is %q", f.Name, f.Integrity)
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s %s: got %q, want %q", test.name, test.version, got, test.want)
+		}
+	}
+}

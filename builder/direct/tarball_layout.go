@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/layerbuild/layerbuild/runtimes/node/manifest"
+	"github.com/layerbuild/layerbuild/runtimes/node/commands"
 )
 
 // unpacked is what npm makes of a package's tarball: files below the folder
@@ -100,7 +100,7 @@ func (l *tarballLayout) ignoreName(name string) (renamed string, ok bool) {
 // finish returns the files, given the content of the package's own
 // package.json.
 func (l *tarballLayout) finish(packageJSON []byte) ([]unpackedFile, error) {
-	commands := manifest.Commands(packageJSON)
+	set := commands.Of(packageJSON)
 	files := slices.DeleteFunc(l.files, func(f unpackedFile) bool { return f.path == "" })
 	for i, f := range files {
 		if l.folders[f.path] {
@@ -111,7 +111,7 @@ func (l *tarballLayout) finish(packageJSON []byte) ([]unpackedFile, error) {
 				return nil, errors.New(dir + " is a file and a folder")
 			}
 		}
-		files[i].exec = f.exec || commands.Has(f.path)
+		files[i].exec = f.exec || set.Has(f.path)
 	}
 	for dir := range l.folders {
 		for dir = path.Dir(dir); dir != "."; dir = path.Dir(dir) {

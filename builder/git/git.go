@@ -85,6 +85,7 @@ func (r *Repositories) Files(ctx context.Context, q runtimes.FileRequest) ([]run
 // file is a commit's archive, which is in data or, where that is nil, in the store.
 func (r *Repositories) file(ctx context.Context, q runtimes.FileRequest, k known, data []byte) runtimes.File {
 	name := strings.TrimSuffix(path.Base(q.Name), ".git") + "-" + q.Version + ".zip"
+	ctx = context.WithoutCancel(ctx) // it is opened after what asked for it has ended
 	return runtimes.File{
 		Name: name, SHA256: k.SHA256, Size: k.Size,
 		Local: &runtimes.LocalFile{Path: q.Name + "@" + q.Version, Open: func() (io.ReadCloser, error) {

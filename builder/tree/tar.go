@@ -112,9 +112,14 @@ type onlyReader struct{ io.Reader }
 
 func section(file *os.File, offset, size int64) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
-		return io.NopCloser(io.NewSectionReader(file, offset, size)), nil
+		return sectionFile{io.NewSectionReader(file, offset, size)}, nil
 	}
 }
+
+// sectionFile is a file of the tree, open. It can be read at any offset, too.
+type sectionFile struct{ *io.SectionReader }
+
+func (sectionFile) Close() error { return nil }
 
 // entry turns a tar header into a file; its content comes later.
 func entry(h *tar.Header, t runtimes.Tree) (runtimes.TreeFile, error) {

@@ -4,14 +4,18 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/buildkit"
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/builder/git"
+	"github.com/layerbuild/layerbuild/builder/maven"
+	"github.com/layerbuild/layerbuild/builder/modules"
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -23,11 +27,15 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err != nil {
 		return nil, err
 	}
-	caBundle, err := findCABundle(b.Config, configured.Certificates)
+	registries, err := findRegistries(b.Config)
 	if err != nil {
 		return nil, err
 	}
-	client, err := direct.NewClient(caBundle, configured.Logins)
+	caBundle, err := findCABundle(b.Config, configured.Certificates, registries.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	client, err := direct.NewClient(caBundle, slices.Concat(configured.Logins, registries.Logins))
 	if err != nil {
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
@@ -36,7 +44,11 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		packages:     direct.Index{Client: client},
 		repositories: git.Repositories{Store: keptFiles{b.Cache}, Values: b.Cache, CABundle: caBundle},
 	}
-	b.Indexes = map[string][]string{"python": configured.Indexes}
+	mirrors, err := findMirrors()
+	if err != nil {
+		return nil, err
+	}
+	b.Indexes = map[string][]string{"python": configured.Indexes, "nodejs": registries.Registries, "java": settings.Indexes(mirrors)}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
 	b.Resolvers = map[string]builder.Resolver{
@@ -57,6 +69,12 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		NoCache:      s.noCache,
 	}
 	b.Containers = container{containers}
+	b.Resolvers["maven"] = javaResolver{
+		poms: &maven.Resolver{
+			Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+		},
+		modules: &modules.Resolver{Repositories: engine, Jobs: s.jobs},
+	}
 	return containers.Close, nil
 }
 

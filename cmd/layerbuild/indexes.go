@@ -11,12 +11,27 @@ import (
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
+	"github.com/layerbuild/layerbuild/runtimes/node/npmrc"
 	"github.com/layerbuild/layerbuild/runtimes/python/indexes"
 )
 
 // findIndexes finds the package indexes that the user configured for pip and
 // uv, with their logins, and those that the project's secrets give.
 func findIndexes(ctx context.Context, config *builder.Config) (indexes.Configured, error) {
+	m := indexes.ThisMachine(config.Root, layerFolders(config))
+	m.Logins = secretLogins(ctx, config)
+	return indexes.Find(m)
+}
+
+// findRegistries finds the registries that the user configured for npm and
+// yarn.
+func findRegistries(config *builder.Config) (npmrc.Configured, error) {
+	return npmrc.Find(npmrc.ThisMachine(config.Root, layerFolders(config)))
+}
+
+// layerFolders lists the folders of the layers, each once.
+func layerFolders(config *builder.Config) []string {
 	var layers []string
 	for _, l := range config.Layers {
 		folder := filepath.Join(config.Root, filepath.FromSlash(l.Path))
@@ -24,19 +39,27 @@ func findIndexes(ctx context.Context, config *builder.Config) (indexes.Configure
 			layers = append(layers, folder)
 		}
 	}
-	m := indexes.ThisMachine(config.Root, layers)
-	m.Logins = secretLogins(ctx, config)
-	return indexes.Find(m)
+	return layers
+}
+
+// findMirrors finds the repositories that the user configured for Maven in
+// place of others.
+func findMirrors() ([]settings.Mirror, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, nil // nobody's settings
+	}
+	return settings.Read(home, os.Getenv)
 }
 
 // caVariables name the file with the certificate authorities for the tools
 // that a network behind a TLS proxy is set up for, the most general first.
-var caVariables = []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}
+var caVariables = []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
 
 // findCABundle is the file with the certificate authorities that the user's
 // network needs, or "": the configuration wins, then the variables, then what
-// pip is configured with.
-func findCABundle(config *builder.Config, pip string) (string, error) {
+// pip and npm are configured with.
+func findCABundle(config *builder.Config, tools ...string) (string, error) {
 	if file := config.CABundle; file != "" {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			return "", &runtimes.InputError{File: config.File, Problem: "caBundle: there is no file " + file}
@@ -47,7 +70,7 @@ func findCABundle(config *builder.Config, pip string) (string, error) {
 	for _, name := range caVariables {
 		candidates = append(candidates, os.Getenv(name))
 	}
-	for _, file := range append(candidates, pip) {
+	for _, file := range append(candidates, tools...) {
 		// A file that is not there is passed over, as other tools do; a folder,
 		// which some take, cannot be handed on.
 		if info, err := os.Stat(cmp.Or(file, "\x00")); err == nil && !info.IsDir() {

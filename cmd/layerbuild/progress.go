@@ -223,6 +223,10 @@ func (t *task) status() string {
 			return "installing: " + t.last.Item
 		}
 		return "installing"
+	case "unpack":
+		return fmt.Sprintf("unpacking %d of %d packages", t.last.Done, t.last.Total)
+	case "export":
+		return "fetching the installed files"
 	case "zip":
 		return "compressing" + sum(t.items).amount()
 	case "verify":

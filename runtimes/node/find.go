@@ -26,7 +26,7 @@ type format struct {
 // the one of the manager that package.json names is used, else the first of
 // this list.
 func formats() []format {
-	return []format{npmFormat, pnpmFormat, bunFormat}
+	return []format{npmFormat, pnpmFormat, yarnFormat, bunFormat}
 }
 
 // foundLock is the lock file that a target is read from.

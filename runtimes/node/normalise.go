@@ -57,6 +57,9 @@ func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 	if err := places.checkAll(r, t); err != nil {
 		return nil, err
 	}
+	if err := markCommands(r, t, out); err != nil {
+		return nil, err
+	}
 	clear(t)
 	for name, f := range out {
 		t[name] = f

@@ -62,6 +62,9 @@ func readNPM(project fs.FS, file string, t runtimes.Target) (*set, error) {
 // findRoot finds whose dependencies are installed, and which these are.
 func (c *npmClosure) findRoot(project fs.FS) error {
 	l := c.lock
+	if file := path.Join(l.dir, "package.json"); !exists(project, file) {
+		return &runtimes.InputError{File: file, Problem: "is not there, beside its lock file", Hint: "it says which of the locked packages are installed, also for `npm ci`"}
+	}
 	top, err := readManifest(project, l.dir)
 	if err != nil {
 		return err

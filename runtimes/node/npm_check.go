@@ -45,9 +45,10 @@ func (l *npmLock) differs(folder *npmNode, d dependency) string {
 		}
 		return "does not hold it"
 	}
-	name, versions := n.name, d.spec
+	versions := d.spec
 	switch kindOf(d.spec) {
 	case aliasSpec:
+		var name string
 		if name, versions = splitAlias(d.spec); name != n.name {
 			return "has the package " + n.name + " for it"
 		}
@@ -94,10 +95,7 @@ func (l *npmLock) members(m *manifest) []npmEdge {
 	var edges []npmEdge
 	for _, location := range l.locations {
 		n := l.nodes[location]
-		if n.link == nil || path.Dir(strings.TrimPrefix(location, "node_modules/")) != "." && !strings.HasPrefix(n.alias, "@") {
-			continue
-		}
-		if location == path.Join("node_modules", n.alias) && isMember(m.Workspaces, n.link.location) {
+		if n.link != nil && location == path.Join("node_modules", n.alias) && isMember(m.Workspaces, n.link.location) {
 			edges = append(edges, npmEdge{dependency{name: n.alias}, n.link})
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -54,7 +56,7 @@ func (p *npmProject) files(t runtimes.Target) ([]runtimes.InlineFile, error) {
 			}
 			locals = append(locals, runtimes.InlineFile{Path: name, Data: data})
 			e.Resolved = "file:" + name
-		} else if (len(t.Indexes) > 0 || keyed) && p.ofRegistry(pkg) {
+		} else if (mirrored(t.Indexes, pkg.Name) || keyed) && p.ofRegistry(pkg) {
 			// The configured registries know where it is; and where the file is
 			// in a key, a server's name must not be.
 			e.Resolved = ""
@@ -97,6 +99,14 @@ func (p *npmProject) files(t runtimes.Target) ([]runtimes.InlineFile, error) {
 		jsonInput("package.json", root),
 		jsonInput("package-lock.json", lock),
 	}, locals...), nil
+}
+
+// mirrored tells whether a registry is configured for a package.
+func mirrored(npmrc []string, name string) bool {
+	scope, _, scoped := strings.Cut(name, "/")
+	return slices.ContainsFunc(npmrc, func(line string) bool {
+		return strings.HasPrefix(line, "registry=") || scoped && strings.HasPrefix(line, scope+":registry=")
+	})
 }
 
 // ofRegistry tells whether a package came of a registry.

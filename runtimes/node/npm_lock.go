@@ -55,10 +55,10 @@ func (e *npmEngines) UnmarshalJSON(data []byte) error {
 
 // npmDocument is a lock file of npm.
 type npmDocument struct {
-	Name         string               `json:"name"`
-	Version      *int                 `json:"lockfileVersion"`
-	Packages     map[string]npmEntry  `json:"packages"`
-	Dependencies map[string]npm1Entry `json:"dependencies"`
+	Name         string              `json:"name"`
+	Version      *int                `json:"lockfileVersion"`
+	Packages     map[string]npmEntry `json:"packages"`
+	Dependencies json.RawMessage     `json:"dependencies"` // of version 1; version 2 repeats it for old programs
 }
 
 // npmNode is a package of a lock file at its place: a package of a registry, a

@@ -41,17 +41,23 @@ func (r *npm1Requires) UnmarshalJSON(data []byte) error {
 func (l *npmLock) addVersion1(doc npmDocument) error {
 	root := &npmNode{folder: true, name: doc.Name}
 	l.nodes[""] = root
-	if err := l.addVersion1Below("", doc.Dependencies, 1); err != nil {
+	var entries map[string]npm1Entry
+	if len(doc.Dependencies) > 0 {
+		if err := json.Unmarshal(doc.Dependencies, &entries); err != nil {
+			return &runtimes.InputError{File: l.file, Problem: "its dependencies cannot be read", Err: err, Hint: npmAgain}
+		}
+	}
+	if err := l.addVersion1Below("", entries, 1); err != nil {
 		return err
 	}
-	// Which peers npm installed, nothing asks for in such a file.
 	for _, location := range sortedKeys(l.nodes) {
 		if _, _, ok := splitLocation(location); !ok {
 			return l.errorf(location, npmAgain, "is no place of a package")
 		}
 	}
-	for _, name := range sortedKeys(doc.Dependencies) {
-		if e := doc.Dependencies[name]; e.Peer && !e.Dev {
+	// Which peers npm installed, nothing asks for in such a file.
+	for _, name := range sortedKeys(entries) {
+		if e := entries[name]; e.Peer && !e.Dev {
 			root.wants = append(root.wants, dependency{name: name, optional: e.Optional, peer: true})
 		}
 	}

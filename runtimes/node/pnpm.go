@@ -23,6 +23,7 @@ var pnpmFormat = format{
 const (
 	pnpmOfOldLocks = "8.15.9"
 	pnpmOfNewLocks = "10.34.9"
+	pnpmOfMD5      = "9.15.9" // which names patches by another hash than later ones
 )
 
 // readPnpm reads what the project in t's folder installs by a lock file of pnpm.
@@ -55,8 +56,12 @@ func readPnpm(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	if s.packages, err = c.packages(); err != nil {
 		return nil, err
 	}
-	s.notes = slices.Concat(c.settings.notes, c.notes, c.exclude.notes(file))
-	return s, c.install(s)
+	scripts := allowScripts(t, s.packages)
+	if err := c.install(s); err != nil {
+		return nil, err
+	}
+	s.notes = slices.Concat(c.settings.notes, c.notes, c.exclude.notes(file), scripts, runtimeNotes(t, s.packages))
+	return s, nil
 }
 
 // install says how the set is installed, by a pnpm that reads the lock file.
@@ -90,6 +95,11 @@ func (c *pnpmClosure) manager() (m manager, packageManager, file string) {
 	byDefault, majors := pnpmOfNewLocks, []string{"9", "10"}
 	if c.lock.old {
 		byDefault, majors = pnpmOfOldLocks, []string{"8"}
+	}
+	for _, patch := range c.lock.doc.Patches {
+		if !c.lock.old && len(patch.Hash) == md5Letters {
+			byDefault = pnpmOfMD5
+		}
 	}
 	version, ok := namedManager(packageManager, "pnpm")
 	major, _, _ := strings.Cut(version, ".")

@@ -157,6 +157,9 @@ func (c *pnpmClosure) patchOf(n *pnpmNode) (key string, patch pnpmPatch, data []
 	return key, patch, data, nil
 }
 
+// md5Letters is the length of an MD5 in base32.
+const md5Letters = 26
+
 // patchHashes are the hashes that the versions of pnpm have of a patch, whatever
 // its line ends.
 func patchHashes(data []byte) []string {

@@ -45,9 +45,7 @@ func (c *pnpmClosure) findRoot() error {
 		return err
 	}
 	id := "link:" + c.location
-	if c.root, err = c.localNode(id, folder, c.manifest); err != nil {
-		return err
-	}
+	c.root = pnpmLocalNode(id, folder, c.manifest)
 	c.root.edges = importer.production()
 	l.nodes[id] = c.root
 	return c.checkLinks(importer)

@@ -207,7 +207,8 @@ func pinnedPnpm(t *testing.T, dir string, target runtimes.Target) runtimes.Recip
 		t.Fatal(err)
 	}
 	for _, need := range r.Needs {
-		files := askNPM(t, runtimes.FileRequest{Name: need.Package, Version: need.Version})
+		q := runtimes.FileRequest{Ecosystem: "npm", Name: need.Package, Version: need.Version}
+		files := askRegistry(t, []runtimes.FileRequest{q})[q.Key()]
 		target.Pins.Tools[need.Tool] = runtimes.Tool{Version: need.Version, Files: files}
 	}
 	if r, err = answeredPnpm(os.DirFS(dir), target); err != nil {

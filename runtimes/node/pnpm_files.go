@@ -125,6 +125,8 @@ func (c *pnpmClosure) file(n *pnpmNode) (runtimes.Package, error) {
 			"%s %s, and cannot be installed from there yet", n.name, what)
 	case r.Type != "":
 		return p, c.lock.errorf(n.id, "depend on a release of it, or exclude it", "%s is of a kind that is not known here: %q", n.name, r.Type)
+	case r.Tarball == "" && !n.ofRegistry():
+		return p, c.lock.errorf(n.id, pnpmAgain, "%q is neither a release nor at an address", n.id)
 	}
 	if n.answered != nil {
 		p.File = runtimes.File{Integrity: strongest(n.answered.Integrity), Scripts: n.answered.Scripts, URL: n.answered.URL}
@@ -161,6 +163,9 @@ func (c *pnpmClosure) localFolder(n *pnpmNode) (runtimes.File, error) {
 	m, err := readManifest(c.project, n.folder)
 	if err != nil {
 		return runtimes.File{}, err
+	}
+	if n.name == "" || !validName(n.name) {
+		return runtimes.File{}, &runtimes.InputError{File: m.file, Problem: fmt.Sprintf("is installed as a package, and has no name that will do: %q", n.name), Hint: "give it a name"}
 	}
 	n.version = cmp.Or(m.Version, "0.0.0")
 	if !validVersion(n.version) {

@@ -1,11 +1,8 @@
 package node
 
 import (
-	"fmt"
 	"path"
 	"strings"
-
-	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // maxPnpmNodes bounds what is followed: a lock of that size names no more.
@@ -110,25 +107,15 @@ func (c *pnpmClosure) member(at, ref string) (*pnpmNode, error) {
 	if err := c.checkManifest(m, importer); err != nil {
 		return nil, err
 	}
-	n, err := c.localNode(id, folder, m)
-	if err != nil {
-		return nil, err
-	}
+	n := pnpmLocalNode(id, folder, m)
 	n.edges = importer.production()
 	l.nodes[id] = n
 	return n, nil
 }
 
-// localNode is a folder of the project that no id of the lock stands for.
-func (c *pnpmClosure) localNode(id, folder string, m *manifest) (*pnpmNode, error) {
-	n := &pnpmNode{id: id, name: m.Name, version: m.Version, folder: folder, pkg: &pnpmPackage{HasBin: len(m.Bin) > 0}, snapshot: &pnpmSnapshot{}}
-	if n.name == "" {
-		n.name = path.Base(path.Dir(m.file))
-	}
-	if !validName(n.name) {
-		return nil, &runtimes.InputError{File: m.file, Problem: fmt.Sprintf("%q is no name of a package", n.name)}
-	}
-	return n, nil
+// pnpmLocalNode is a folder of the project that no id of the lock stands for.
+func pnpmLocalNode(id, folder string, m *manifest) *pnpmNode {
+	return &pnpmNode{id: id, name: m.Name, version: m.Version, folder: folder, pkg: &pnpmPackage{HasBin: len(m.Bin) > 0}, snapshot: &pnpmSnapshot{}}
 }
 
 // production lists what a project of the lock needs at run time.

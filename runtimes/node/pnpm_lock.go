@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -177,11 +176,11 @@ func parsePnpmLock(file string, data []byte) (*pnpmLock, error) {
 	if err := conflictIn(file, data); err != nil {
 		return nil, err
 	}
-	l := &pnpmLock{file: file, dir: path.Dir(file), data: data, nodes: map[string]*pnpmNode{}}
+	l := &pnpmLock{file: file, dir: path.Dir(file), data: mainDocument(data), nodes: map[string]*pnpmNode{}}
 	if err := l.checkVersion(); err != nil {
 		return nil, err
 	}
-	if err := yaml.Unmarshal(data, &l.doc); err != nil {
+	if err := yaml.Unmarshal(l.data, &l.doc); err != nil {
 		return nil, l.syntax(err)
 	}
 	if len(l.doc.Importers) == 0 {
@@ -198,6 +197,24 @@ func parsePnpmLock(file string, data []byte) (*pnpmLock, error) {
 	return l, nil
 }
 
+// mainDocument leaves only empty lines of the document that newer versions of
+// pnpm put before the lock itself: the package manager's own, and packages that
+// hold settings.
+func mainDocument(data []byte) []byte {
+	text := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	start, mark := []byte("---\n"), []byte("\n---\n")
+	if !bytes.HasPrefix(text, start) {
+		return data
+	}
+	end := bytes.Index(text[len(start)-1:], mark)
+	if end < 0 {
+		return data
+	}
+	end += len(start) - 1 + len(mark)
+	lines := bytes.Count(text[:end], []byte("\n"))
+	return append(bytes.Repeat([]byte("\n"), lines), text[end:]...)
+}
+
 // checkVersion reads the version alone: a lock of another one may well have
 // other fields.
 func (l *pnpmLock) checkVersion() error {
@@ -212,7 +229,7 @@ func (l *pnpmLock) checkVersion() error {
 		return l.syntax(err)
 	}
 	if decoder.Decode(&yaml.Node{}) == nil {
-		return l.errorf("", "lock it with pnpm 10: `npx pnpm@10 install --lockfile-only`", "holds several documents, which this layerbuild does not read")
+		return l.errorf("", "lock it with pnpm 10: `npx pnpm@10 install --lockfile-only`", "holds more YAML documents than any pnpm writes")
 	}
 	major, _, _ := strings.Cut(head.Version, ".")
 	n, err := strconv.Atoi(major)
@@ -229,8 +246,6 @@ func (l *pnpmLock) checkVersion() error {
 	return l.errorf("lockfileVersion", "a newer pnpm wrote it: upgrade layerbuild, or lock with pnpm 10",
 		"is of version %s, which is not known here; those of 6.0 (pnpm 8) and 9.0 (pnpm 9 and 10) are read", head.Version)
 }
-
-var yamlLine = regexp.MustCompile(`line ([0-9]+): `)
 
 func (l *pnpmLock) syntax(err error) error {
 	problem := &runtimes.InputError{File: l.file, Problem: "is no lock file of pnpm", Err: err, Hint: "restore it from version control, or " + pnpmAgain}

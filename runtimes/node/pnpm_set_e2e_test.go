@@ -4,7 +4,9 @@ package node
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -54,12 +56,14 @@ func compareWithPnpm(t *testing.T, dir string, p pnpmGenerated, arch runtimes.Ar
 		t.Fatal(err)
 	}
 	p.supported(t, installed, arch)
-	args := []string{"install", "--frozen-lockfile", "--prod", "--ignore-scripts", "--config.node-linker=isolated"}
+	// With dedupe-peer-dependents, pnpm 8 installs every member, whatever the
+	// filter says.
+	args := []string{"install", "--frozen-lockfile", "--prod", "--ignore-scripts", "--config.node-linker=isolated", "--config.dedupe-peer-dependents=false"}
 	if p.member != "." {
 		args = append(args, "--filter", "made-up...")
 	}
 	p.run(t, installed, args...)
-	want := currentPnpmSet(t, filepath.Join(installed, "node_modules/.pnpm"), p.member)
+	want := currentPnpmSet(t, installed)
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if !want[name] {
 			t.Errorf("%s: %s: pnpm does not install it", arch, name)
@@ -84,11 +88,13 @@ func peersOf(id string) string {
 	return ""
 }
 
-// currentPnpmSet lists what lies in pnpm's store within node_modules, by the
-// lock file that pnpm leaves there of what it has installed, and makes sure
-// that there are as many folders.
-func currentPnpmSet(t *testing.T, store, member string) map[string]bool {
+// currentPnpmSet lists what pnpm has installed, by the lock file that it leaves
+// of that. What lies in its store and nothing leads to does not count: pnpm puts
+// there what only a package needs that was passed over, where another member of
+// the workspace needs it, too.
+func currentPnpmSet(t *testing.T, installed string) map[string]bool {
 	t.Helper()
+	store := filepath.Join(installed, "node_modules/.pnpm")
 	data, err := os.ReadFile(filepath.Join(store, "lock.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,19 +107,7 @@ func currentPnpmSet(t *testing.T, store, member string) map[string]bool {
 	if l.old {
 		ids = slices.Sorted(maps.Keys(l.doc.Packages))
 	}
-	// Optional packages that were passed over are in the lock, and not in the
-	// store.
-	folders := map[string]bool{}
-	entries, err := os.ReadDir(store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		inner, err := os.ReadDir(filepath.Join(store, e.Name(), "node_modules"))
-		if err == nil && e.Name() != "node_modules" && len(inner) > 0 {
-			folders[e.Name()] = true
-		}
-	}
+	folders := linkedFolders(t, installed, store)
 	all := map[string]bool{}
 	for _, id := range ids {
 		n, err := l.node(id)
@@ -135,6 +129,31 @@ func currentPnpmSet(t *testing.T, store, member string) map[string]bool {
 		t.Errorf("%d packages in %d folders", len(all), len(folders))
 	}
 	return all
+}
+
+// linkedFolders are those of the store that a link leads to, but for the links
+// by which pnpm makes everything visible to everything.
+func linkedFolders(t *testing.T, installed, store string) map[string]bool {
+	t.Helper()
+	folders := map[string]bool{}
+	err := filepath.WalkDir(installed, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeSymlink == 0 || strings.HasPrefix(name, filepath.Join(store, "node_modules")+"/") {
+			return err
+		}
+		target, err := filepath.EvalSymlinks(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if below, ok := strings.CutPrefix(target, store+"/"); ok {
+			folder, _, _ := strings.Cut(below, "/")
+			folders[folder] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folders
 }
 
 func holdsVersion(t *testing.T, folder, version string) bool {

@@ -2,10 +2,13 @@ package node
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 
@@ -84,8 +87,11 @@ func readPnpmSettings(project fs.FS, dir string) (*pnpmSettings, error) {
 	if err := s.readNpmrc(project, dir); err != nil {
 		return nil, err
 	}
-	if err := s.merge(w); err != nil {
-		return nil, err
+	s.merge(w)
+	for _, pattern := range slices.Concat(s.hoistPattern, s.publicPattern) {
+		if strings.ContainsFunc(pattern, unicode.IsControl) {
+			return nil, &runtimes.InputError{File: file, Problem: fmt.Sprintf("%q is no pattern of packages", pattern), Hint: "correct hoistPattern or publicHoistPattern"}
+		}
 	}
 	if s.linker != "isolated" && s.linker != "hoisted" {
 		s.notes = append(s.notes, "node-linker="+s.linker+" has no place in a layer: Lambda needs node_modules, which are laid out as with node-linker=isolated")
@@ -96,7 +102,7 @@ func readPnpmSettings(project fs.FS, dir string) (*pnpmSettings, error) {
 
 // merge takes what pnpm-workspace.yaml and the pnpm field of package.json say:
 // newer versions of pnpm read both, older ones the latter only.
-func (s *pnpmSettings) merge(w pnpmWorkspace) error {
+func (s *pnpmSettings) merge(w pnpmWorkspace) {
 	if w.NodeLinker != "" {
 		s.linker = w.NodeLinker
 	}
@@ -127,7 +133,6 @@ func (s *pnpmSettings) merge(w pnpmWorkspace) error {
 	s.patches = merged(f.Pnpm.Patches, w.Patches)
 	older := merged(f.Resolutions, f.Pnpm.Overrides)
 	s.overrides = []map[string]string{s.resolved(merged(older, w.Overrides)), s.resolved(older), s.resolved(w.Overrides)}
-	return nil
 }
 
 // merged has the entries of all maps; later ones win.

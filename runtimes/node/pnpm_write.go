@@ -244,21 +244,3 @@ func (w *pnpmWriter) tarball(n *pnpmNode) string {
 	}
 	return ""
 }
-
-// registryOf is the registry that lines of an .npmrc name for a package, "" for
-// none.
-func registryOf(lines []string, name string) string {
-	registry := ""
-	for _, line := range lines {
-		key, value, _ := strings.Cut(line, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		scope, _, _ := strings.Cut(name, "/")
-		if key == scope+":registry" {
-			return value
-		}
-		if key == "registry" {
-			registry = value
-		}
-	}
-	return registry
-}

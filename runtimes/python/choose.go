@@ -58,7 +58,7 @@ type candidate struct {
 func (c *chooser) choose(p lockedPackage) runtimes.Package {
 	chosen := runtimes.Package{Name: p.name, Version: p.version}
 	if p.project != nil {
-		chosen.File, chosen.Build = p.project.tree.file(), &runtimes.Build{Folder: p.project.tree.folder}
+		chosen.File, chosen.Build = p.project.tree.file(), &runtimes.Build{Folder: p.project.tree.folder, Version: p.project.scmVersion()}
 		chosen.Missing = "a local project"
 		return chosen
 	}

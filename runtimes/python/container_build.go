@@ -94,10 +94,10 @@ func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
 // versionEnv tells the version to tools that would ask version control for it:
 // that is not brought along.
 func versionEnv(p runtimes.Package) []string {
-	if p.Build.Folder == "" || versionOf(p) == "" {
+	if p.Build.Version == "" {
 		return nil
 	}
-	return []string{"PDM_BUILD_SCM_VERSION=" + p.Version, "SETUPTOOLS_SCM_PRETEND_VERSION=" + p.Version}
+	return []string{"PDM_BUILD_SCM_VERSION=" + p.Build.Version, "SETUPTOOLS_SCM_PRETEND_VERSION=" + p.Build.Version}
 }
 
 // versionOf is a package's version as far as it is known, for people.

@@ -61,6 +61,19 @@ type localProject struct {
 	requires []string // what its build needs
 	static   *pyproject
 	text     []byte // of its pyproject.toml, for the numbers of lines
+	commit   string // that it is from, or ""
+}
+
+// scmVersion is what a tool is told that would ask version control for the
+// version: the history is not brought along.
+func (p *localProject) scmVersion() string {
+	switch {
+	case p.version != localVersion:
+		return p.version
+	case p.commit != "":
+		return "0+g" + p.commit[:9]
+	}
+	return ""
 }
 
 // readLocalProject reads the project in a folder. The name and version that a

@@ -55,7 +55,7 @@ func TestSetEqualsManagers(t *testing.T) {
 		{"poetry", poetryLocks("poetry"), poetryExports("poetry"), three},
 		{"poetry-1.8", poetryLocks("poetry-1.8"), poetryExports("poetry-1.8"), three},
 		{"pdm", pdmLocks(), pdmExports, three},
-		{"pdm without metadata", pdmLocks("--strategy", "no_inherit_metadata"), pdmExports, three},
+		{"pdm without metadata", pdmLocks("--strategy", "no_inherit_metadata"), pdmExportsGraph, three},
 		{"pdm static", pdmLocks("--static-urls"), pdmExports, three},
 		{"pipenv", pipenvLocks, pipenvExports, three[:1]}, // it locks for the Python that it runs on
 	}
@@ -230,6 +230,17 @@ func pdmExports(t *testing.T, l *lockLab) string {
 		}
 	}
 	return l.run(t, "pdm", args...)
+}
+
+// pdmExportsGraph is for a lock that holds the graph alone, which pdm does not
+// export: it first adds the rest to a copy, at the same versions.
+func pdmExportsGraph(t *testing.T, l *lockLab) string {
+	full := &lockLab{dir: t.TempDir(), index: l.index, project: l.project}
+	for _, name := range []string{"pyproject.toml", ".pdm-python", "pdm.lock"} {
+		write(t, filepath.Join(full.dir, name), read(t, filepath.Join(l.dir, name)))
+	}
+	full.run(t, "pdm", "lock", "--update-reuse", "-G", ":all", "--strategy", "inherit_metadata")
+	return pdmExports(t, full)
 }
 
 func pipenvLocks(t *testing.T, l *lockLab) {

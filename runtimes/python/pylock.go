@@ -340,11 +340,12 @@ func (r *pylockReader) entry(p *pylockPackage) (lockEntry, error) {
 	return e, nil
 }
 
-// entry is a file as the set has it, with the strongest reason to trust it.
+// entry is a file as the set has it. Its name is the one at its address, as in
+// all other formats: uv normalises the one that it writes beside it.
 func (f *pylockFile) entry() entryFile {
-	e := entryFile{name: f.Name, url: f.URL, size: f.Size}
-	if e.name == "" {
-		e.name = (&uvFile{URL: f.URL, Path: f.Path}).name()
+	e := entryFile{name: (&uvFile{URL: f.URL, Path: f.Path}).name(), url: f.URL, size: f.Size}
+	if f.Name != "" && !strings.HasSuffix(e.name, ".whl") && !isSdist(e.name) {
+		e.name = f.Name
 	}
 	for _, kind := range append([]string{"sha256"}, sortedKeys(f.Hashes)...) {
 		if sum, ok := f.Hashes[kind]; ok {

@@ -21,8 +21,8 @@ import (
 )
 
 // TestSetEqualsUV generates projects, has the real uv lock them, and holds the
-// package sets that are read from uv.lock, and from the requirements.txt that
-// uv exports, against what uv itself installs from that lock: names, versions,
+// package sets that are read from uv.lock, and from the requirements.txt and the
+// pylock.toml that uv exports, against what uv itself installs from that lock: names, versions,
 // files and hashes.
 //
 // It needs a package index, as uv is set up to use one, and uv's path in
@@ -59,7 +59,7 @@ func TestSetEqualsUV(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d sets compared in both formats, %d packages, %d of them without a wheel that fits",
+	t.Logf("%d sets compared in three formats, %d packages, %d of them without a wheel that fits",
 		compared.Load(), packages.Load(), missing.Load())
 }
 
@@ -85,6 +85,12 @@ func newLab(t *testing.T, uv string, p generated) *lab {
 	}
 	l.run(t, l.dir, append(export, "--format", "requirements.txt", "-o", filepath.Join(requirements, "requirements.txt"))...)
 
+	pylock := filepath.Join(l.dir, "pylock")
+	if err := os.Mkdir(pylock, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.run(t, l.dir, append(export, "--format", "pylock.toml", "-o", filepath.Join(pylock, "pylock.toml"))...)
+
 	l.wheels = newStandInServer(t)
 	for _, glibc := range []runtimes.Glibc{{Major: 2, Minor: 26}, {Major: 2, Minor: 34}} {
 		dir := t.TempDir()
@@ -109,10 +115,13 @@ func (l *lab) compare(t *testing.T, target runtimes.Target, index *testIndex) ru
 		plain.Files = index.answer(t, incomplete.Requests, fromLock.Indexes)
 	}
 	fromText := recipeWithBuilds(t, project, &plain)
+	plain.Path = "pylock"
+	fromPylock := recipeWithBuilds(t, project, &plain)
 	want := l.install(t, target)
 	where := fmt.Sprintf("%s %s %s", target.Runtime.Name, target.Arch, l.project.ask)
 	equalSets(t, where+", uv.lock", fullSummary(fromLock), want)
 	equalSets(t, where+", requirements.txt", fullSummary(fromText), want)
+	equalSets(t, where+", pylock.toml", fullSummary(fromPylock), want)
 	if t.Failed() {
 		t.Logf("pyproject.toml:\n%s", l.project.toml)
 	}

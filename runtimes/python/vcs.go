@@ -94,7 +94,7 @@ func (s gitSource) project(files []runtimes.File, name, version string) (*localP
 	if err != nil {
 		return nil, s.defect(err)
 	}
-	tree.folder = s.String()
+	tree.folder, p.commit = s.String(), s.commit
 	return p, nil
 }
 

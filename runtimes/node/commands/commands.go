@@ -1,6 +1,5 @@
-// Package manifest reads the package.json of an installed npm package, as far
-// as it decides how the package lies in a layer.
-package manifest
+// Package commands tells which files of an npm package are its commands.
+package commands
 
 import (
 	"bytes"
@@ -10,23 +9,23 @@ import (
 	"strings"
 )
 
-// CommandSet says which files of a package are its commands. Those are
-// executable, whatever the package's tarball says.
-type CommandSet struct {
-	files  []string
-	folder string // all files below it, "" for none
+// Set says which files of a package are its commands. Those are executable,
+// whatever the package's tarball says.
+type Set struct {
+	Files  []string
+	Folder string // all files below it, "" for none
 }
 
-// Commands reads "bin", in each of its forms, and "directories.bin" out of a
+// Of reads "bin", in each of its forms, and "directories.bin" out of a
 // package.json. What cannot be read names no commands: npm installs such a
 // package, too.
-func Commands(data []byte) CommandSet {
+func Of(data []byte) Set {
 	// A struct would match the names of fields in any case.
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &fields) != nil {
-		return CommandSet{}
+		return Set{}
 	}
-	var set CommandSet
+	var set Set
 	var name, one string
 	var list []any
 	var named map[string]any
@@ -50,15 +49,15 @@ func Commands(data []byte) CommandSet {
 	var directories map[string]any
 	if json.Unmarshal(fields["directories"], &directories) == nil {
 		if folder, ok := directories["bin"].(string); ok {
-			set.folder = inside(folder)
+			set.Folder = inside(folder)
 		}
 	}
 	return set
 }
 
-func (s *CommandSet) add(target any) {
+func (s *Set) add(target any) {
 	if text, ok := target.(string); ok {
-		s.files = append(s.files, inside(text))
+		s.Files = append(s.Files, inside(text))
 	}
 }
 
@@ -68,10 +67,10 @@ func inside(name string) string {
 }
 
 // Has tells whether the file at a path in the package is a command.
-func (s CommandSet) Has(name string) bool {
-	if s.folder != "" {
-		rest, ok := strings.CutPrefix(name, s.folder+"/")
+func (s Set) Has(name string) bool {
+	if s.Folder != "" {
+		rest, ok := strings.CutPrefix(name, s.Folder+"/")
 		return ok && !strings.HasPrefix(rest, ".") && !strings.Contains(rest, "/.")
 	}
-	return slices.Contains(s.files, name)
+	return slices.Contains(s.Files, name)
 }
