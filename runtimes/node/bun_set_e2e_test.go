@@ -19,14 +19,11 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// bunProjects is how many projects are generated.
-const bunProjects = 10
-
 // TestSetEqualsBun generates projects, has the real bun lock them, and holds the
 // packages that are read from the lock against those that bun installs from it
 // for the same platform.
 func TestSetEqualsBun(t *testing.T) {
-	for seed := range bunProjects {
+	for seed := range projects(t, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			p := generateBun(seed)
