@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -177,11 +178,20 @@ func treeOf(t *testing.T, dir, repository string, profiles []string) []string {
 	return jars
 }
 
-// TestGenerated holds ten projects against what another goal of Maven's says
-// that they come to.
+// TestGenerated holds projects against what another goal of Maven's says that
+// they come to: each of ten things that poms do, or as many as
+// LAYERBUILD_SOAK_PROJECTS says.
 func TestGenerated(t *testing.T) {
 	r, repository := newResolver(t), t.TempDir()
-	for seed := range 10 {
+	projects := 10
+	if text := os.Getenv("LAYERBUILD_SOAK_PROJECTS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("LAYERBUILD_SOAK_PROJECTS: %v", err)
+		}
+		projects = n
+	}
+	for seed := range projects {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := t.TempDir()
 			profiles := generate(t, dir, seed)

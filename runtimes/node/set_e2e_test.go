@@ -23,14 +23,8 @@ import (
 // TestSetEqualsNPM generates projects, has the real npm lock them in each of
 // its versions, and holds the packages that are read from the lock, and their
 // places, against the tree that `npm ci` makes of it for the same platform.
-//
-// LAYERBUILD_TEST_SOAK names how many projects there are.
 func TestSetEqualsNPM(t *testing.T) {
-	projects := 10
-	if n, err := strconv.Atoi(os.Getenv("LAYERBUILD_TEST_SOAK")); err == nil {
-		projects = n
-	}
-	for seed := range projects {
+	for seed := range projects(t, 3) { // one for each version of the format
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			p := generate(rand.New(rand.NewPCG(uint64(seed), 20241101)), []int{3, 1, 2, 3, 3}[seed%5])
 			dir := t.TempDir()
@@ -41,6 +35,21 @@ func TestSetEqualsNPM(t *testing.T) {
 			}
 		})
 	}
+}
+
+// projects is how many projects a test generates: what LAYERBUILD_SOAK_PROJECTS
+// says, or else as many as a minute has room for.
+func projects(t *testing.T, quick int) int {
+	t.Helper()
+	text := os.Getenv("LAYERBUILD_SOAK_PROJECTS")
+	if text == "" {
+		return quick
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("LAYERBUILD_SOAK_PROJECTS: %v", err)
+	}
+	return n
 }
 
 // before is when resolution is cut off.

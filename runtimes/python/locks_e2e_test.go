@@ -37,17 +37,9 @@ type lockTool struct {
 // that it installs: names, versions, files and hashes.
 //
 // LAYERBUILD_TEST_TOOLS names the folder with bin/poetry, bin/poetry-1.8,
-// bin/pdm and bin/pipenv; LAYERBUILD_SOAK_PROJECTS how many projects there are
-// for each.
+// bin/pdm and bin/pipenv.
 func TestSetEqualsManagers(t *testing.T) {
-	projects := 10
-	if text := os.Getenv("LAYERBUILD_SOAK_PROJECTS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		projects = n
-	}
+	count := projects(t, 2)
 	index := newTestIndex()
 	main := ownIndex(t)
 	three := []string{"python3.11", "python3.12", "python3.13"}
@@ -63,7 +55,7 @@ func TestSetEqualsManagers(t *testing.T) {
 		t.Run(tool.name, func(t *testing.T) {
 			var sets, packages atomic.Int64
 			t.Run("projects", func(t *testing.T) {
-				for seed := range projects {
+				for seed := range count {
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
 						t.Parallel()
 						r := rand.New(rand.NewPCG(uint64(seed), 20261125))
@@ -75,6 +67,21 @@ func TestSetEqualsManagers(t *testing.T) {
 			t.Logf("%d sets compared, %d packages", sets.Load(), packages.Load())
 		})
 	}
+}
+
+// projects is how many projects a test generates: what LAYERBUILD_SOAK_PROJECTS
+// says, or else as many as a minute has room for.
+func projects(t *testing.T, quick int) int {
+	t.Helper()
+	text := os.Getenv("LAYERBUILD_SOAK_PROJECTS")
+	if text == "" {
+		return quick
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("LAYERBUILD_SOAK_PROJECTS: %v", err)
+	}
+	return n
 }
 
 // lockLab is a folder with a generated project.
