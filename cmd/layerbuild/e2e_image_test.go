@@ -172,14 +172,14 @@ func solve(ctx context.Context, address string, def *llb.Definition) (string, er
 	return printed.String(), err
 }
 
-// pythonTrial imports every module of a layer. Then code is run, which sets
-// the variable result.
+// pythonTrial imports every module at the top of a layer, of which each package
+// must have one. Then code is run, which sets the variable result.
 func pythonTrial(code, want string, arches ...string) trial {
-	return trial{runtime: "python3.11", arches: arches, files: map[string]string{"use.py": importAll + code + "\nprint('RESULT', len(names), 'modules', result)\n"}, want: want}
+	return trial{runtime: "python3.11", arches: arches, files: map[string]string{"use.py": importAll + code + "\nprint('RESULT', len(packages), 'packages', result)\n"}, want: want}
 }
 
 const importAll = `
-import importlib, os, platform
+import importlib, importlib.metadata, os, platform
 root = '/opt/python/lib/python3.11/site-packages/'
 names = set()
 for entry in os.listdir(root):
@@ -190,6 +190,9 @@ for entry in os.listdir(root):
 for name in sorted(names):
     module = importlib.import_module(name)
     assert module.__file__.startswith(root), module.__file__
+packages = list(importlib.metadata.distributions(path=[root]))
+for package in packages:
+    assert any(file.parts[0].split('.')[0] in names for file in package.files), package.name
 result = {'aarch64': 'arm64'}.get(platform.machine(), platform.machine())
 `
 
@@ -230,7 +233,7 @@ async function use() {CODE}
       if (e.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" && (m.main || m.exports)) throw e;
     }
   }
-  console.log("RESULT", needs.length, "packages", process.arch === "x64" ? "x86_64" : process.arch, await use());
+  console.log("RESULT", needs.length, "packages", process.arch === "x64" ? "x86_64" : process.arch, [await use()].flat().join(" "));
 })();
 `
 
