@@ -57,11 +57,13 @@ bench: build testbed tools ## measure against uv and zip, as ratios in one run
 	env="$$($(TESTBED) env)" && eval "$$env" && \
 		$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
 
-soak: tools ## the long-running counts of crash tests, generated projects and fuzz tests
+soak: testbed tools ## the long-running counts of crash, fuzz and set tests
 	LAYERBUILD_SOAK_ROUNDS=1000 $(GO) test -run 'Crash|Kill' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild
-	env -u CI LAYERBUILD_SOAK_PROJECTS=30 $(GO) test -tags e2e -run 'TestSetEquals(UV|Managers|NPM)$$' -count 1 -timeout 120m -v ./runtimes/python ./runtimes/node
-	env -u CI LAYERBUILD_SOAK_PROJECTS=10 $(GO) test -tags e2e -run 'TestSetEquals(Pnpm|Yarn1|Yarn4|Bun)$$|TestGenerated' -count 1 -timeout 120m -v ./runtimes/node ./builder/maven
 	sh testdata/fuzz.sh 60s
+	env="$$($(TESTBED) env)" && eval "$$env" && LAYERBUILD_SOAK_PROJECTS=10 env -u CI $(GO) test -tags e2e -count 1 \
+		-run 'TestSetEquals|TestGenerated' -timeout 180m -v ./runtimes/node ./builder/maven && \
+		LAYERBUILD_SOAK_PROJECTS=30 env -u CI $(GO) test -tags e2e -count 1 \
+		-run 'TestSetEqualsUV|TestSetEqualsManagers|TestSetEqualsNPM' -timeout 180m -v ./runtimes/python ./runtimes/node
 
 testbed: ## a real buildkitd, a registry and stand-in images, on this machine
 	$(TESTBED) up

@@ -63,6 +63,12 @@ var exampleProjects = []exampleProject{
 		trials: []trial{nodeTrial("", "services/reports/package.json", useImages+`
   return [await images(), require("lodash-four").VERSION, require("@reports/table").semver, require("@reports/table").width("width")]`,
 			"10 packages $ARCH 10 png 1 + 1 4.17.20 5.7.2 5", "x86_64")}},
+	{name: "order-events", managed: true, archives: 2, packages: 102, with: []string{"@order-events/prices", "sharp"}, without: []string{"esbuild", "typescript"},
+		trials: []trial{nodeTrial("", "functions/events/package.json", `
+  const order = require("@order-events/schema").order.parse({ id: "a", total: 1 });
+  const { width } = await require("sharp")({ create: { width: 10, height: 10, channels: 3, background: "#fff" } }).png().toBuffer({ resolveWithObject: true }).then((r) => r.info);
+  return [width, order.id, require("@order-events/prices").total(["0.1", "0.2"]), require("five/package.json").version]`,
+			"9 packages $ARCH 10 a 0.30 5.7.2", "x86_64")}},
 	{name: "claims-maven", lock: lockMaven, archives: 2, same: true, packages: 82, trials: []trial{javaTrial("", "82 jars, 78 loaded")}, after: otherJar},
 	{name: "orders-gradle", lock: lockGradle, archives: 2, packages: 77, trials: []trial{javaTrial(useJars, "77 jars, 73 loaded, 42, epoll true")}},
 }

@@ -101,11 +101,11 @@ func (c *npmClosure) missing(n *npmNode, e npmEdge) error {
 	case e.dev, e.peer, c.lock.version == 1 && n != c.root, c.exclude.excludes(e.name):
 		return nil
 	case !e.optional:
-		return c.lock.errorf(n.location, npmAgain, "needs %s %s, which the file does not hold", e.name, e.spec)
+		return c.lock.errorf(n.location, c.lock.again, "needs %s %s, which the file does not hold", e.name, e.spec)
 	case namesTarget(e.name, c.target.Arch) && slices.ContainsFunc(n.wants, func(d dependency) bool { return d.optional && c.lock.meets(n.location, d.name) != nil }):
 		// npm writes such locks where node_modules was there already.
 		c.notes = append(c.notes, fmt.Sprintf(
-			"%s lacks %s, which %s takes on this platform: it will not work without; delete node_modules and the lock file and run `npm install`", c.lock.file, e.name, n.name))
+			"%s lacks %s, which %s takes on this platform: it will not work without; delete node_modules and the lock file and run `%s install`", c.lock.file, e.name, n.name, c.lock.manager))
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ import (
 // the packages that are read from the lock, each with its peers, against those
 // that the same pnpm installs from the original lock for the same platform.
 func TestSetEqualsPnpm(t *testing.T) {
-	for seed := range projects(t, 3) { // one for each version of pnpm
+	for seed := range projects(t, 3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			p := generatePnpm(seed)
 			dir := t.TempDir()

@@ -23,8 +23,10 @@ import (
 // TestSetEqualsNPM generates projects, has the real npm lock them in each of
 // its versions, and holds the packages that are read from the lock, and their
 // places, against the tree that `npm ci` makes of it for the same platform.
+//
+// LAYERBUILD_SOAK_PROJECTS names how many projects there are.
 func TestSetEqualsNPM(t *testing.T) {
-	for seed := range projects(t, 3) { // one for each version of the format
+	for seed := range projects(t, 3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			p := generate(rand.New(rand.NewPCG(uint64(seed), 20241101)), []int{3, 1, 2, 3, 3}[seed%5])
 			dir := t.TempDir()
@@ -37,13 +39,13 @@ func TestSetEqualsNPM(t *testing.T) {
 	}
 }
 
-// projects is how many projects a test generates: what LAYERBUILD_SOAK_PROJECTS
-// says, or else as many as a minute has room for.
-func projects(t *testing.T, quick int) int {
+// projects is how many generated projects a test compares: few, or as many as
+// LAYERBUILD_SOAK_PROJECTS says.
+func projects(t *testing.T, few int) int {
 	t.Helper()
 	text := os.Getenv("LAYERBUILD_SOAK_PROJECTS")
 	if text == "" {
-		return quick
+		return few
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
