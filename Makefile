@@ -1,4 +1,4 @@
-# make demo   builds layerbuild and two real layers from testdata/examples/data-api
+# make demo   builds layerbuild and real layers from three of testdata/examples
 # make test   is the whole suite: linters, unit tests, and end-to-end tests against
 #             a real BuildKit that it puts up; on Debian, as root
 # make help   lists the rest
@@ -22,9 +22,9 @@ export PATH := $(TOOLS)/node/bin:$(TOOLS)/maven/bin:$(PATH)
 build: ## the program, bin/layerbuild
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/layerbuild ./cmd/layerbuild
 
-demo: build ## build the example's layers for real and list what came out
-	cd testdata/examples/data-api && ../../../bin/layerbuild build
-	@ls -l testdata/examples/data-api/.layerbuild/dist
+demo: build ## build layers of Python, Node.js and Java for real and list what came out
+	for e in data-api web-api orders-gradle; do (cd testdata/examples/$$e && ../../../bin/layerbuild build) || exit; done
+	@ls -l testdata/examples/*/.layerbuild/dist/*.zip
 
 test: deps check unit e2e ## everything
 	@echo "make test: all passed"
