@@ -36,6 +36,9 @@ func packageMismatch(lines []string, packages []runtimes.Package) error {
 		return yarnDigestError(name, got, packages)
 	}
 	if what == "" {
+		if err := npmDigestError(strings.Join(lines, "\n"), packages); err != nil {
+			return err
+		}
 		return bunDigestError(strings.Join(lines, "\n"), packages)
 	}
 	e := &runtimes.DigestError{What: what, Want: want, Got: got}

@@ -41,7 +41,17 @@ func (c *npmClosure) heeds(e npmEdge) bool {
 
 // fits tells whether a package is for the target's platform.
 func (c *npmClosure) fits(n *npmNode) bool {
-	return fitsPlatform(n.platform, c.target)
+	return fitsPlatform(n.platform, c.target) && !isUnsaidMusl(n)
+}
+
+// isUnsaidMusl tells whether a package is for musl although the lock does not
+// say so: npm before 11 writes no libc, and then installs such packages beside
+// those for glibc. All that are known say it in their names.
+func isUnsaidMusl(n *npmNode) bool {
+	return n.platform != nil && len(n.platform.Libc) == 0 && slices.Contains(n.platform.OS, targetOS) &&
+		slices.ContainsFunc(strings.FieldsFunc(n.name, func(r rune) bool { return strings.ContainsRune("-./@", r) }), func(word string) bool {
+			return word == "musl" || word == "linuxmusl"
+		})
 }
 
 // checkRequired goes along what must be there: its platform has to fit, and the
