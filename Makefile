@@ -1,4 +1,4 @@
-# make demo   builds layerbuild and two real layers from testdata/examples/data-api
+# make demo   builds layerbuild and real layers from three of testdata/examples
 # make test   is the whole suite: linters, unit tests, and end-to-end tests against
 #             a real BuildKit that it puts up; on Debian, as root
 # make help   lists the rest
@@ -22,9 +22,9 @@ export PATH := $(TOOLS)/node/bin:$(TOOLS)/maven/bin:$(PATH)
 build: ## the program, bin/layerbuild
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/layerbuild ./cmd/layerbuild
 
-demo: build ## build the example's layers for real and list what came out
-	cd testdata/examples/data-api && ../../../bin/layerbuild build
-	@ls -l testdata/examples/data-api/.layerbuild/dist
+demo: build ## build layers of Python, Node.js and Java for real and list what came out
+	for e in data-api web-api orders-gradle; do (cd testdata/examples/$$e && ../../../bin/layerbuild build) || exit; done
+	@ls -l testdata/examples/*/.layerbuild/dist/*.zip
 
 test: deps check unit e2e ## everything
 	@echo "make test: all passed"
@@ -57,9 +57,13 @@ bench: build testbed tools ## measure against uv and zip, as ratios in one run
 	env="$$($(TESTBED) env)" && eval "$$env" && \
 		$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
 
-soak: ## the long-running counts of crash and fuzz tests
+soak: testbed tools ## the long-running counts of crash, fuzz and set tests
 	LAYERBUILD_SOAK_ROUNDS=1000 $(GO) test -run 'Crash|Kill' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild
 	sh testdata/fuzz.sh 60s
+	env="$$($(TESTBED) env)" && eval "$$env" && LAYERBUILD_SOAK_PROJECTS=10 env -u CI $(GO) test -tags e2e -count 1 \
+		-run 'TestSetEquals|TestGenerated' -timeout 180m -v ./runtimes/node ./builder/maven && \
+		LAYERBUILD_SOAK_PROJECTS=30 env -u CI $(GO) test -tags e2e -count 1 \
+		-run 'TestSetEqualsUV|TestSetEqualsManagers|TestSetEqualsNPM' -timeout 180m -v ./runtimes/python ./runtimes/node
 
 testbed: ## a real buildkitd, a registry and stand-in images, on this machine
 	$(TESTBED) up

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,7 +71,12 @@ func (r *run) files(ctx context.Context, q runtimes.FileRequest) ([]runtimes.Fil
 		}
 	}
 	if len(files) == 0 {
-		return nil, r.otherFiles(ctx, q) // not an answer to keep: perhaps the wrong index was asked
+		// Not an answer to keep: perhaps the wrong index was asked.
+		err := r.otherFiles(ctx, q)
+		if err == nil && q.Ecosystem == "npm" {
+			err = &runtimes.NetworkError{URL: q.Name + "@" + q.Version, Err: errors.New("the registry does not have it")}
+		}
+		return nil, err
 	}
 	if data, err := json.Marshal(keptAnswer{asked, files}); err == nil {
 		if err := r.Cache.PutValue(ctx, filesKind, q.Key(), data); err != nil {

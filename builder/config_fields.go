@@ -185,6 +185,15 @@ var languageLacks = map[string][]string{
 	"java":   {"groups", "extras", "consoleScripts", "bytecode", "buildRequires", "allowScripts"},
 }
 
+// languageHints say what there is in place of a field.
+var languageHints = map[string]string{
+	"nodejs groups":         "dependencies and optionalDependencies are installed, devDependencies are not",
+	"nodejs extras":         "dependencies and optionalDependencies are installed, devDependencies are not",
+	"nodejs consoleScripts": "a Node.js layer holds no commands",
+	"nodejs bytecode":       "Node.js compiles when it loads",
+	"java groups":           "what runs is installed: scopes compile and runtime, runtimeClasspath; see profiles",
+}
+
 // languageNames are the languages by their plugins' names, for people.
 var languageNames = map[string]string{"python": "Python", "nodejs": "Node.js", "java": "Java"}
 
@@ -196,7 +205,7 @@ func (v value) checkLanguage(lines map[string]int, l Layer) {
 	language := l.Runtimes[0].Family
 	for _, name := range languageLacks[language] {
 		if line := lines[name]; line != 0 {
-			v.d.addf(line, "doc/config.md says which language has which fields", "%s means nothing in a layer for %s", name, languageNames[language])
+			v.d.addf(line, cmp.Or(languageHints[language+" "+name], "doc/config.md says which language has which fields"), "%s means nothing in a layer for %s", name, languageNames[language])
 		}
 	}
 }

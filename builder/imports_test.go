@@ -63,6 +63,7 @@ var onlyIn = map[string]string{
 	"github.com/cenkalti/backoff":             "builder/direct",
 	"golang.org/x/net":                        "builder/direct builder/buildkit",
 	"gopkg.in/yaml.v3":                        "builder runtimes/node runtimes/node/npmrc",
+	"github.com/tailscale/hujson":             "runtimes/node",
 	"github.com/gofrs/flock":                  "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":               "builder/buildkit",
 	"github.com/go-git/go-git":                "runtimes/python",

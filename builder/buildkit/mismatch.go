@@ -36,7 +36,10 @@ func packageMismatch(lines []string, packages []runtimes.Package) error {
 		return yarnDigestError(name, got, packages)
 	}
 	if what == "" {
-		return nil
+		if err := npmDigestError(strings.Join(lines, "\n"), packages); err != nil {
+			return err
+		}
+		return bunDigestError(strings.Join(lines, "\n"), packages)
 	}
 	e := &runtimes.DigestError{What: what, Want: want, Got: got}
 	i := slices.IndexFunc(packages, func(p runtimes.Package) bool { return want != "" && p.File.SHA256 == want })

@@ -22,8 +22,8 @@ func startRootless(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	copyFile(t, filepath.Join(setting(t, "LAYERBUILD_TEST_BUILDKIT_PROGRAMS"), "buildkitd"), filepath.Join(dir, "buildkitd"), 0o755)
-	copyFile(t, mirrorConfig(t), filepath.Join(dir, "buildkitd.toml"), 0o644)
+	writeCopy(t, filepath.Join(setting(t, "LAYERBUILD_TEST_BUILDKIT_PROGRAMS"), "buildkitd"), filepath.Join(dir, "buildkitd"), 0o755)
+	writeCopy(t, mirrorConfig(t), filepath.Join(dir, "buildkitd.toml"), 0o644)
 	if err := os.WriteFile(filepath.Join(dir, "subid"), []byte("nobody:100000:65536\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ exec setpriv --reuid nobody --regid nogroup --clear-groups env -i PATH="$PATH" H
 	return runtime
 }
 
-func copyFile(t *testing.T, from, to string, mode os.FileMode) {
+func writeCopy(t *testing.T, from, to string, mode os.FileMode) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -177,11 +178,11 @@ func treeOf(t *testing.T, dir, repository string, profiles []string) []string {
 	return jars
 }
 
-// TestGenerated holds ten projects against what another goal of Maven's says
+// TestGenerated holds projects against what another goal of Maven's says
 // that they come to.
 func TestGenerated(t *testing.T) {
 	r, repository := newResolver(t), t.TempDir()
-	for seed := range 10 {
+	for seed := range projects(t, 3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := t.TempDir()
 			profiles := generate(t, dir, seed)
@@ -202,4 +203,19 @@ func TestGenerated(t *testing.T) {
 	if left, err := os.ReadDir(r.Folder); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// projects is how many generated projects a test compares: few, or as many as
+// LAYERBUILD_SOAK_PROJECTS says.
+func projects(t *testing.T, few int) int {
+	t.Helper()
+	text := os.Getenv("LAYERBUILD_SOAK_PROJECTS")
+	if text == "" {
+		return few
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("LAYERBUILD_SOAK_PROJECTS: %v", err)
+	}
+	return n
 }

@@ -27,9 +27,7 @@ type managers struct {
 // TestSixLocks locks one project in every format that there is: one key, and
 // the same bytes.
 func TestSixLocks(t *testing.T) {
-	m := &managers{t: t, root: t.TempDir()}
-	m.lock("uv", "", "uv", "lock")
-	m.index = regexp.MustCompile(`registry = "([^"]+)"`).FindStringSubmatch(m.read("uv/uv.lock"))[1]
+	m := newManagers(t)
 	m.export("pylock", "pylock.toml")
 	m.export("requirements", "requirements.txt")
 	source := fmt.Sprintf("\n[[tool.poetry.source]]\nname = \"main\"\nurl = %q\npriority = \"primary\"\n", m.index+"/")
@@ -190,70 +188,13 @@ func (m *managers) lockPipenv() {
 	m.run("pipenv", "pipenv", "lock")
 }
 
-// TestLockExamples locks each format's example with its own manager, and builds
-// it by either engine: the same bytes.
-func TestLockExamples(t *testing.T) {
-	m := &managers{t: t, root: t.TempDir()}
+// newManagers asks uv for its index.
+func newManagers(t *testing.T) managers {
+	t.Helper()
+	m := managers{t: t, root: t.TempDir()}
 	m.lock("uv", "", "uv", "lock")
 	m.index = regexp.MustCompile(`registry = "([^"]+)"`).FindStringSubmatch(m.read("uv/uv.lock"))[1]
-	for _, example := range []struct {
-		manager  string
-		packages int // in the layer for x86_64
-		with     []string
-		without  []string
-	}{
-		{"poetry", 23, []string{"cryptography", "mangum", "orjson"}, []string{"colorama", "iniconfig"}},
-		{"pdm", 24, []string{"greenlet", "mangum", "orjson", "uvloop"}, []string{"iniconfig"}},
-		{"pipenv", 18, []string{"lxml", "mangum", "uvloop"}, []string{"colorama", "iniconfig"}},
-		{"pylock", 24, []string{"aiohttp", "uvloop"}, []string{"colorama"}},
-	} {
-		t.Run(example.manager, func(t *testing.T) {
-			m := &managers{t: t, root: m.root, index: m.index}
-			folder := "python-" + example.manager
-			if err := os.CopyFS(filepath.Join(m.root, folder), os.DirFS(filepath.Join("../../testdata/examples", folder))); err != nil {
-				t.Fatal(err)
-			}
-			m.lockExample(folder, example.manager)
-			want := map[string][]byte(nil)
-			for _, engine := range []string{"direct", "buildkit"} {
-				r := &runner{t: t, dir: filepath.Join(m.root, folder), data: t.TempDir()}
-				if err := os.Mkdir(filepath.Join(r.data, "tmp"), 0o777); err != nil {
-					t.Fatal(err)
-				}
-				r.run(0, "build", "--engine", engine, "--no-cache")
-				got := r.outputs()
-				if want == nil {
-					want = got
-				}
-				equalFolders(t, got, want)
-			}
-			var manifest struct{ Packages []struct{ Name string } }
-			for name, data := range want {
-				if strings.HasSuffix(name, "x86_64.json") {
-					if err := json.Unmarshal(data, &manifest); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			names := map[string]bool{}
-			for _, p := range manifest.Packages {
-				names[p.Name] = true
-			}
-			if len(names) != example.packages {
-				t.Errorf("%d packages, want %d: %v", len(names), example.packages, manifest.Packages)
-			}
-			for _, name := range example.with {
-				if !names[name] {
-					t.Errorf("%s is not in the layer", name)
-				}
-			}
-			for _, name := range example.without {
-				if names[name] {
-					t.Errorf("%s is in the layer", name)
-				}
-			}
-		})
-	}
+	return m
 }
 
 // lockExample has a manager lock its own example.

@@ -48,7 +48,7 @@ type berrySection struct {
 
 // The versions of the format that can be read.
 const (
-	berryOldest = 4
+	berryOldest = 5 // of yarn 3.1, the first that installs for another platform
 	berryNewest = 10
 )
 

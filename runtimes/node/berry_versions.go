@@ -24,18 +24,17 @@ type berryRelease struct {
 }
 
 // berryReleases are the versions, oldest first; each as far as the next one.
+// Older ones install for the machine that they run on and for no other, and the
+// previews of yarn 4 wrote a format of their own.
 var berryReleases = []berryRelease{
-	{"2.4.0", 4, "7", "2.4.2"},
-	{"3.0.0", 4, "8", "3.0.0"},
 	{"3.1.0", 5, "8", "3.1.1"},
 	{"3.2.0", 6, "8", "3.8.7"},
-	{"4.0.0-rc.36", 7, "9", "4.0.0-rc.35"},
 	{"4.0.0", 8, "10", "4.12.0"},
 	{"4.14.0", 9, "10", "4.14.1"},
 	{"4.15.0", 10, "10", "4.18.1"},
 }
 
-// berryRelease finds what a version of yarn writes.
+// releaseOf finds what a version of yarn writes.
 func releaseOf(version string) (berryRelease, bool) {
 	for i := len(berryReleases) - 1; i >= 0; i-- {
 		if !strings.Contains(version, "-") && atLeast(version, berryReleases[i].from) {

@@ -26,7 +26,7 @@ type format struct {
 // the one of the manager that package.json names is used, else the first of
 // this list.
 func formats() []format {
-	return []format{npmFormat, pnpmFormat, yarnFormat}
+	return []format{npmFormat, pnpmFormat, yarnFormat, bunFormat}
 }
 
 // foundLock is the lock file that a target is read from.
@@ -127,6 +127,11 @@ func namedLock(project fs.FS, dir, name string) (foundLock, error) {
 			}
 		}
 		return foundLock{}, &runtimes.InputError{File: path.Join(dir, name), Problem: "there is no such lock file", Hint: "lockfile is a path below the layer's folder"}
+	}
+	for _, other := range unread {
+		if path.Base(name) == other.name {
+			return foundLock{}, &runtimes.InputError{File: path.Join(dir, name), Problem: "lock files of this kind are not read", Hint: other.hint}
+		}
 	}
 	return foundLock{}, &runtimes.InputError{
 		File: path.Join(dir, name), Problem: "not the name of a lock file that is known", Hint: "known are " + strings.Join(known, ", "),

@@ -80,18 +80,29 @@ func (m manager) folder() string { return managersFolder + "/node_modules/" + m.
 // bring is the step that installs the pinned manager with the image's npm, which
 // holds what it fetches against the integrity. It runs none of its scripts.
 func (m manager) bring(t runtimes.Target) runtimes.Step {
-	pinned := t.Pins.Tools[m.tool()]
-	entry := map[string]string{"version": pinned.Version}
+	version := t.Pins.Tools[m.tool()].Version
+	return bringManagers(t, fmt.Sprintf("get %s %s", m.name, version), "dependencies",
+		map[string]string{m.name: version}, map[string]any{"node_modules/" + m.name: m.entry(t.Pins)})
+}
+
+// entry is the pinned manager in a lock file of npm.
+func (m manager) entry(pins runtimes.Pins) map[string]any {
+	pinned := pins.Tools[m.tool()]
+	entry := map[string]any{"version": pinned.Version}
 	if len(pinned.Files) > 0 {
 		entry["integrity"] = pinned.Files[0].Integrity
 	}
-	root := map[string]any{"name": "managers", "version": "1.0.0", "dependencies": map[string]string{m.name: pinned.Version}}
-	lock := map[string]any{
-		"name": "managers", "version": "1.0.0", "lockfileVersion": 3, "requires": true,
-		"packages": map[string]any{"": root, "node_modules/" + m.name: entry},
-	}
+	return entry
+}
+
+// bringManagers is the step that installs the given entries of a lock file of
+// npm, which a package.json has as what is named by kind.
+func bringManagers(t runtimes.Target, name, kind string, wanted map[string]string, packages map[string]any) runtimes.Step {
+	root := map[string]any{"name": "managers", "version": "1.0.0", kind: wanted}
+	packages[""] = root
+	lock := map[string]any{"name": "managers", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": packages}
 	return runtimes.Step{
-		Name: fmt.Sprintf("get %s %s", m.name, pinned.Version),
+		Name: name,
 		Args: []string{"npm", "ci", "--prefix", managersFolder, "--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund"},
 		Env:  stepEnv(),
 		Inputs: []runtimes.InlineFile{

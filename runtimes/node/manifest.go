@@ -31,6 +31,8 @@ type manifest struct {
 	Overrides            json.RawMessage   `json:"overrides"`
 	Resolutions          json.RawMessage   `json:"resolutions"`
 	Files                []string          `json:"files"`
+	Scripts              map[string]any    `json:"scripts"`
+	Gypfile              any               `json:"gypfile"`
 	Main                 looseString       `json:"main"`
 	Browser              looseString       `json:"browser"`
 	Bin                  binPaths          `json:"bin"`
@@ -39,6 +41,17 @@ type manifest struct {
 
 	file string // as a path in the project
 	data []byte
+}
+
+// hasInstallScripts tells whether npm would run something of the package when it
+// is installed, given whether it has a binding.gyp.
+func (m *manifest) hasInstallScripts(bindings bool) bool {
+	for _, name := range []string{"preinstall", "install", "postinstall"} {
+		if _, ok := m.Scripts[name].(string); ok {
+			return true
+		}
+	}
+	return bindings && m.Gypfile != false
 }
 
 type peerMeta map[string]struct {

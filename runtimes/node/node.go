@@ -39,9 +39,6 @@ func (Runtime) Name() string { return "nodejs" }
 
 // Recipe implements [runtimes.Runtime].
 func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error) {
-	if err := checkFields(t); err != nil {
-		return runtimes.Recipe{}, err
-	}
 	found, err := findLock(project, t)
 	if err != nil {
 		return runtimes.Recipe{}, err
@@ -72,28 +69,6 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 	}
 	r.Needs, r.Container = container(t, s)
 	return r, nil
-}
-
-// checkFields refuses what the configuration asks for that Node.js does not have.
-func checkFields(t runtimes.Target) error {
-	given := []struct {
-		field, hint string
-		is          bool
-	}{
-		{"groups", "package.json has no groups: dependencies and optionalDependencies are installed, devDependencies are not", len(t.Groups) > 0},
-		{"extras", "package.json has no extras: dependencies and optionalDependencies are installed, devDependencies are not", len(t.Extras) > 0},
-		{"consoleScripts", "a Node.js layer holds no commands", t.ConsoleScripts},
-		{"bytecode", "Node.js compiles when it loads", t.Bytecode},
-		{"buildRequires", "it is for Python's builds", len(t.BuildRequires) > 0},
-		{"profiles", "it is for Maven projects", len(t.Profiles) > 0},
-		{"artifacts", "it is for Java", len(t.Artifacts) > 0},
-	}
-	for _, g := range given {
-		if g.is {
-			return &runtimes.InputError{Problem: g.field + " means nothing in a layer for " + t.Runtime.Name, Hint: "leave it out: " + g.hint}
-		}
-	}
-	return nil
 }
 
 func nothingToInstall(file string, t runtimes.Target) error {

@@ -13,7 +13,7 @@ import (
 // stateFiles are what package managers leave in node_modules for themselves, by
 // pattern: times, absolute paths, and the tree once more.
 var stateFiles = []string{
-	".package-lock.json", ".modules.yaml", ".pnpm-workspace-state*.json", ".yarn-integrity", ".yarn-state.yml", ".yarn-state.json", ".bun-tag",
+	".package-lock.json", ".modules.yaml", ".pnpm-workspace-state*.json", ".yarn-integrity", ".yarn-state.yml", ".yarn-state.json", ".bun-tag", ".package-map.json",
 }
 
 // stateFolders are likewise; .bin holds the packages' commands, which nothing
@@ -35,7 +35,7 @@ func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 		}
 		f := t[name]
 		owner, known := places.owner(name)
-		if places.scripted[owner] && isLeftover(strings.TrimPrefix(name, packageFolder(name)+"/")) {
+		if len(places.scripted) > 0 && isLeftoverIn(name, places.scripted[owner]) {
 			continue
 		}
 		if !known {
@@ -106,7 +106,9 @@ func placesOf(r runtimes.Recipe) places {
 			p.byPlace[place] = pkg.Name
 		}
 		p.byName[pkg.Name] = true
-		p.scripted[pkg.Name] = p.scripted[pkg.Name] || pkg.Scripts
+		if pkg.Scripts {
+			p.scripted[pkg.Name] = true
+		}
 	}
 	if r.Managed {
 		p.byPlace = nil

@@ -116,8 +116,8 @@ func (c *npmClosure) addMembers(members []npmEdge) {
 		}
 	}
 	if len(more) > 0 {
-		c.notes = append(c.notes, fmt.Sprintf("%s is a workspace's: its members are installed, too, as `npm ci` does (%s); path: %s is what that one needs alone",
-			c.lock.file, few(more), path.Join(c.lock.dir, more[0])))
+		c.notes = append(c.notes, fmt.Sprintf("%s is a workspace's: its members are installed, too, as `%s install` does (%s); path: %s is what that one needs alone",
+			c.lock.file, c.lock.manager, few(more), path.Join(c.lock.dir, more[0])))
 	}
 }
 
@@ -135,6 +135,6 @@ func memberLocation(dir, folder string) string {
 func notMember(file, member string) error {
 	return &runtimes.InputError{
 		File: file, Problem: fmt.Sprintf("does not lock the project in %s", member),
-		Hint: fmt.Sprintf("add the folder to the workspaces of %s and run `npm install`, or give it a lock file of its own", path.Join(path.Dir(file), "package.json")),
+		Hint: fmt.Sprintf("add the folder to the workspaces of %s and lock again, or give it a lock file of its own", path.Join(path.Dir(file), "package.json")),
 	}
 }

@@ -14,6 +14,9 @@ import (
 // `npm ci` does, and names the first difference. Development dependencies
 // count, too: a lock that lacks one is an old one.
 func (l *npmLock) checkManifest(m *manifest, folder *npmNode, overrides []byte) error {
+	if l.check != nil {
+		return l.check(m, folder.location)
+	}
 	if folder.location == "" && m.Name != "" && l.name != "" && m.Name != l.name {
 		return &runtimes.InputError{
 			File: l.file, Line: l.lineOf("name"), Problem: fmt.Sprintf("locks a project named %s, and %s is %s", l.name, m.file, m.Name),

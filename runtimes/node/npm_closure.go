@@ -41,7 +41,17 @@ func (c *npmClosure) heeds(e npmEdge) bool {
 
 // fits tells whether a package is for the target's platform.
 func (c *npmClosure) fits(n *npmNode) bool {
-	return fitsPlatform(n.platform, c.target)
+	return fitsPlatform(n.platform, c.target) && !isUnsaidMusl(n)
+}
+
+// isUnsaidMusl tells whether a package is for musl although the lock does not
+// say so: npm before 11 writes no libc, and then installs such packages beside
+// those for glibc. All that are known say it in their names.
+func isUnsaidMusl(n *npmNode) bool {
+	return n.platform != nil && len(n.platform.Libc) == 0 && slices.Contains(n.platform.OS, targetOS) &&
+		slices.ContainsFunc(strings.FieldsFunc(n.name, func(r rune) bool { return strings.ContainsRune("-./@", r) }), func(word string) bool {
+			return word == "musl" || word == "linuxmusl"
+		})
 }
 
 // checkRequired goes along what must be there: its platform has to fit, and the
@@ -101,11 +111,11 @@ func (c *npmClosure) missing(n *npmNode, e npmEdge) error {
 	case e.dev, e.peer, c.lock.version == 1 && n != c.root, c.exclude.excludes(e.name):
 		return nil
 	case !e.optional:
-		return c.lock.errorf(n.location, npmAgain, "needs %s %s, which the file does not hold", e.name, e.spec)
+		return c.lock.errorf(n.location, c.lock.again, "needs %s %s, which the file does not hold", e.name, e.spec)
 	case namesTarget(e.name, c.target.Arch) && slices.ContainsFunc(n.wants, func(d dependency) bool { return d.optional && c.lock.meets(n.location, d.name) != nil }):
 		// npm writes such locks where node_modules was there already.
 		c.notes = append(c.notes, fmt.Sprintf(
-			"%s lacks %s, which %s takes on this platform: it will not work without; delete node_modules and the lock file and run `npm install`", c.lock.file, e.name, n.name))
+			"%s lacks %s, which %s takes on this platform: it will not work without; delete node_modules and the lock file and run `%s install`", c.lock.file, e.name, n.name, c.lock.manager))
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // complete finds what is installed where, and asks the registry for what the
-// lock file does not say: hashes, and in version 1 also platforms and install
+// lock file does not say: hashes, and of some versions also platforms and install
 // scripts. Where t lacks an answer, the error is a [*runtimes.Incomplete] with
 // all that is to be asked.
 func (c *npmClosure) complete() (map[string]*npmNode, error) {
@@ -59,7 +59,7 @@ func (c *npmClosure) complete() (map[string]*npmNode, error) {
 		c.notes = append(c.notes, fmt.Sprintf("%s locks these without a hash; it is the one that the registry had when it was asked: %s", c.lock.file, few(slices.Compact(unhashed))))
 	}
 	c.notes = slices.Compact(c.notes)
-	if c.lock.version > 1 {
+	if c.lock.complete {
 		return placed, nil
 	}
 	notes := c.notes
@@ -73,7 +73,7 @@ func (c *npmClosure) lacks(n *npmNode) bool {
 	if n.folder || n.bundled || n.completed || !n.ofRegistry() {
 		return false
 	}
-	return c.lock.version == 1 || strongest(n.integrity) == ""
+	return !c.lock.complete || strongest(n.integrity) == ""
 }
 
 // ofRegistry tells whether a package came of a registry, and not of the project,
@@ -172,8 +172,8 @@ func (c *npmClosure) file(project fs.FS, n *npmNode) (runtimes.Package, error) {
 	case n.folder:
 		p.Name, p.Version, p.File, err = c.localFolder(project, n)
 		return p, err
-	case !validName(n.name) || !validVersion(n.version) && kind != urlSpec && kind != folderSpec:
-		return p, c.lock.errorf(n.location, npmAgain, "%q %q are no name and version of a package", n.name, n.version)
+	case !validName(n.name) || !validVersion(n.version) && kind != urlSpec && kind != folderSpec && kind != gitSpec:
+		return p, c.lock.errorf(n.location, c.lock.again, "%q %q are no name and version of a package", n.name, n.version)
 	case kind == gitSpec:
 		return p, c.lock.errorf(n.location, fmt.Sprintf("depend on a release of it, or list %s under exclude and put it into the function itself", n.name),
 			"%s comes from version control, which cannot be installed from yet", n.name)
@@ -183,7 +183,7 @@ func (c *npmClosure) file(project fs.FS, n *npmNode) (runtimes.Package, error) {
 	}
 	hash := strongest(n.integrity)
 	if hash == "" || !validIntegrity(hash) {
-		return p, c.lock.errorf(n.location, npmAgain, "is locked without a hash that will do: %q", n.integrity)
+		return p, c.lock.errorf(n.location, c.lock.again, "is locked without a hash that will do: %q", n.integrity)
 	}
 	p.File = runtimes.File{Name: tarballName(n.name, n.version), Integrity: hash, Scripts: n.scripts}
 	if p.File.URL, err = c.address(n); err != nil {
@@ -201,7 +201,7 @@ func (c *npmClosure) address(n *npmNode) (string, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return "", c.lock.errorf(n.location, npmAgain, "cannot be fetched: its address is neither https nor http")
+		return "", c.lock.errorf(n.location, c.lock.again, "cannot be fetched: its address is neither https nor http")
 	}
 	if u.User != nil {
 		return "", c.lock.errorf(n.location, "credentials do not belong in a lock file: lock again without them", "its address holds a user or password")
@@ -233,7 +233,7 @@ func (c *npmClosure) localFolder(project fs.FS, n *npmNode) (name, version strin
 	m, err := readManifest(project, folder)
 	if err != nil {
 		if !exists(project, path.Join(folder, "package.json")) {
-			return "", "", f, c.lock.errorf(n.location, "restore the folder, or run `npm install` without it", "is a local package, and %s is not there", path.Join(folder, "package.json"))
+			return "", "", f, c.lock.errorf(n.location, "restore the folder, or lock again without it", "is a local package, and %s is not there", path.Join(folder, "package.json"))
 		}
 		return "", "", f, err
 	}
@@ -282,7 +282,7 @@ func (c *npmClosure) localArchive(project fs.FS, n *npmNode) (runtimes.File, err
 	f := archiveFile(file, data)
 	f.Scripts = n.scripts
 	if locked := strongest(n.integrity); strings.HasPrefix(locked, "sha512-") && locked != f.Integrity {
-		return f, c.lock.errorf(n.location, "restore the file, or run `npm install`", "%s is not the file that was locked: its hash is %s", file, f.Integrity)
+		return f, c.lock.errorf(n.location, "restore the file, or run `"+c.lock.manager+" install`", "%s is not the file that was locked: its hash is %s", file, f.Integrity)
 	}
 	return f, nil
 }

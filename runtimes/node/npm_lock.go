@@ -95,8 +95,15 @@ type npmEdge struct {
 	to *npmNode // nil where nothing meets it; never a link
 }
 
-// npmLock is a lock file of npm, read.
+// npmLock is a lock file of npm, read, or of another manager whose lock files
+// say likewise where each package lies.
 type npmLock struct {
+	manager  string                                   // "npm"
+	again    string                                   // the hint that tells how it is written anew
+	complete bool                                     // it says where packages run and which have install scripts
+	check    func(m *manifest, location string) error // in place of npm's own check
+	keys     map[string]string                        // of the entries, by location, where they differ
+
 	file    string // as a path in the project
 	dir     string // its folder there
 	text    []byte
@@ -123,7 +130,7 @@ func parseNPMLock(file string, data []byte) (*npmLock, error) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, jsonProblem(file, data, err)
 	}
-	l := &npmLock{file: file, dir: path.Dir(file), text: data, name: doc.Name, nodes: map[string]*npmNode{}, locked: map[string]npmEntry{}}
+	l := &npmLock{manager: "npm", again: npmAgain, file: file, dir: path.Dir(file), text: data, name: doc.Name, nodes: map[string]*npmNode{}, locked: map[string]npmEntry{}}
 	var err error
 	switch version := doc.Version; {
 	case version == nil:
@@ -135,7 +142,7 @@ func parseNPMLock(file string, data []byte) (*npmLock, error) {
 		l.version = 1
 		err = l.addVersion1(doc)
 	case *version == 2 || *version == 3:
-		l.version = *version
+		l.version, l.complete = *version, true
 		err = l.addPackages(doc)
 	default:
 		return nil, &runtimes.InputError{
@@ -310,6 +317,9 @@ func outer(location string) (string, bool) {
 
 // lineOf is the line on which a key stands, 0 where that is not known.
 func (l *npmLock) lineOf(key string) int {
+	if own, ok := l.keys[key]; ok {
+		key = own
+	}
 	quoted, err := json.Marshal(key)
 	if err != nil {
 		return 0

@@ -20,8 +20,11 @@ var update = flag.Bool("update", false, "write the expected results anew")
 // TestNPM reads the projects of testdata/npm, which say in their comment for
 // which target ("target: nodejs22.x arm64 path=…") and what the registry
 // answers, and in the file "want" what comes of it.
-func TestNPM(t *testing.T) {
-	files, err := filepath.Glob("testdata/npm/*.txtar")
+func TestNPM(t *testing.T) { testProjects(t, "testdata/npm/*.txtar") }
+
+func testProjects(t *testing.T, pattern string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) < 40 {
 		t.Fatalf("%d projects, %v", len(files), err)
 	}

@@ -57,7 +57,10 @@ func packFolder(project fs.FS, job packJob) (runtimes.File, error) {
 	if err != nil {
 		return runtimes.File{}, err
 	}
-	return archiveFile(job.folder, data), nil
+	f := archiveFile(job.folder, data)
+	bindings := slices.ContainsFunc(w.files, func(f packedFile) bool { return f.name == "binding.gyp" })
+	f.Scripts = job.manifest.hasInstallScripts(bindings)
+	return f, nil
 }
 
 // archiveFile is a tarball of the project.

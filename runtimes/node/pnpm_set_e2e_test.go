@@ -24,7 +24,7 @@ import (
 // the packages that are read from the lock, each with its peers, against those
 // that the same pnpm installs from the original lock for the same platform.
 func TestSetEqualsPnpm(t *testing.T) {
-	for seed := range pnpmProjects {
+	for seed := range projects(t, 3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			p := generatePnpm(seed)
 			dir := t.TempDir()
@@ -36,9 +36,6 @@ func TestSetEqualsPnpm(t *testing.T) {
 		})
 	}
 }
-
-// pnpmProjects is how many projects are generated.
-const pnpmProjects = 10
 
 func compareWithPnpm(t *testing.T, dir string, p pnpmGenerated, arch runtimes.Arch) {
 	t.Helper()

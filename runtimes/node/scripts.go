@@ -100,6 +100,27 @@ func scriptsStep(t runtimes.Target, packages []runtimes.Package) runtimes.Step {
 	}
 }
 
+// isLeftoverIn tells whether a file of the tree is a leftover of a package whose
+// scripts were run, or one that such a compilation left in the package of the
+// headers that it used.
+func isLeftoverIn(name string, scripted bool) bool {
+	for rest := name; ; {
+		_, after, ok := strings.Cut(rest, "node_modules/")
+		if !ok {
+			return false
+		}
+		rest = after
+		parts := strings.SplitN(after, "/", 3)
+		below := strings.TrimPrefix(after, parts[0]+"/")
+		if strings.HasPrefix(after, "@") && len(parts) == 3 {
+			below = parts[2]
+		}
+		if scripted && isLeftover(below) || below == "nothing.o" || strings.HasSuffix(below, ".target.mk") || strings.HasSuffix(below, ".Makefile") {
+			return true
+		}
+	}
+}
+
 // isLeftover tells whether a file, by its path below its package's folder, is
 // what node-gyp or node-pre-gyp left of a compilation beside its result. Such
 // files hold paths and times, or lead out of the layer.

@@ -34,6 +34,29 @@ allowScripts names quiet, which has no install script`
 	}
 }
 
+func TestIsLeftoverIn(t *testing.T) {
+	for name, want := range map[string]bool{
+		"node_modules/bcrypt/build-tmp-napi-v3/Release/.deps/layer/node_modules/bcrypt/lib/b.node.d": true,
+		"node_modules/.pnpm/a@1/node_modules/@x/addon/build/Makefile":                                true,
+		"node_modules/a/lib/binding/a.node":                                                          false,
+		"node_modules/a/build/index.js":                                                              false,
+	} {
+		if got := isLeftoverIn(name, true); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	for name, want := range map[string]bool{
+		"node_modules/node-addon-api/nothing.o":   true,
+		"node_modules/node-addon-api/nothing.c":   false,
+		"node_modules/other/build/Makefile":       false,
+		"node_modules/node-addon-api/x.target.mk": true,
+	} {
+		if got := isLeftoverIn(name, false); got != want {
+			t.Errorf("%s beside: %t", name, got)
+		}
+	}
+}
+
 func TestIsLeftover(t *testing.T) {
 	for name, want := range map[string]bool{
 		"build/Makefile": true, "build/binding.Makefile": true, "build/addon.target.mk": true, "build/config.gypi": true,

@@ -27,7 +27,7 @@ import (
 // installs from it: what node finds there from the project's dependencies on,
 // without the packages of other platforms.
 func TestSetEqualsYarn1(t *testing.T) {
-	for seed := range 10 {
+	for seed := range projects(t, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := yarnProjectOf(t, seed)
 			runYarn(t, "yarn1", dir, "install", "--ignore-scripts", "--ignore-engines", "--non-interactive", "--no-bin-links")
@@ -48,7 +48,7 @@ func TestSetEqualsYarn1(t *testing.T) {
 // TestSetEqualsYarn4 does so with yarn 4, which installs for the target by
 // itself.
 func TestSetEqualsYarn4(t *testing.T) {
-	for seed := range 10 {
+	for seed := range projects(t, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := yarnProjectOf(t, seed)
 			config := "nodeLinker: node-modules\nenableScripts: false\nenableTelemetry: false\nnpmRegistryServer: " + npmRegistry(t) + "\n"

@@ -199,6 +199,14 @@ func (a *assembler) fromIndex(e lockEntry, p lockedPackage) error {
 	if p.files = q.admitted(answer); len(p.files) == 0 {
 		return unknownToIndex(q)
 	}
+	// The lock file decides which file is installed, not what an index has left
+	// of them: those that it lacks are chosen from, too.
+	for i, f := range e.files {
+		if f.name != "" && !slices.ContainsFunc(p.files, func(found runtimes.File) bool { return found.SHA256 == hashes[i] }) {
+			p.files = append(p.files, runtimes.File{Name: f.name, SHA256: hashes[i], Size: max(f.size, 0)})
+			p.absent = append(p.absent, hashes[i])
+		}
+	}
 	if n := len(q.sha256) - len(p.files); n > 0 {
 		a.set.notes = append(a.set.notes, fmt.Sprintf("%s %s: the index lacks %d of the %d files that %s locks", q.name, q.version, n, len(q.sha256), q.file))
 	}

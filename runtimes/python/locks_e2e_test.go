@@ -40,14 +40,6 @@ type lockTool struct {
 // bin/pdm and bin/pipenv; LAYERBUILD_SOAK_PROJECTS how many projects there are
 // for each.
 func TestSetEqualsManagers(t *testing.T) {
-	projects := 10
-	if text := os.Getenv("LAYERBUILD_SOAK_PROJECTS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		projects = n
-	}
 	index := newTestIndex()
 	main := ownIndex(t)
 	three := []string{"python3.11", "python3.12", "python3.13"}
@@ -63,7 +55,7 @@ func TestSetEqualsManagers(t *testing.T) {
 		t.Run(tool.name, func(t *testing.T) {
 			var sets, packages atomic.Int64
 			t.Run("projects", func(t *testing.T) {
-				for seed := range projects {
+				for seed := range projects(t, 2) {
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
 						t.Parallel()
 						r := rand.New(rand.NewPCG(uint64(seed), 20261125))
@@ -376,4 +368,19 @@ func inlineRequirement(t *testing.T, text string, optional bool) string {
 		parts = append(parts, "optional = true")
 	}
 	return fmt.Sprintf("%s = { %s }\n", q.Name, strings.Join(parts, ", "))
+}
+
+// projects is how many generated projects a test compares: few, or as many as
+// LAYERBUILD_SOAK_PROJECTS says.
+func projects(t *testing.T, few int) int {
+	t.Helper()
+	text := os.Getenv("LAYERBUILD_SOAK_PROJECTS")
+	if text == "" {
+		return few
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("LAYERBUILD_SOAK_PROJECTS: %v", err)
+	}
+	return n
 }

@@ -135,6 +135,11 @@ func choosePackages(file string, t runtimes.Target, locked []lockedPackage) ([]r
 	packages := make([]runtimes.Package, 0, len(locked))
 	for _, p := range locked {
 		chosen := c.choose(p)
+		if slices.Contains(p.absent, chosen.File.SHA256) {
+			return nil, &runtimes.DigestError{
+				What: chosen.File.Name + " of " + file, Want: chosen.File.SHA256, Got: "no such file in the package index",
+			}
+		}
 		if chosen.Missing == "" || chosen.Build != nil {
 			if err := checkFile(file, chosen); err != nil {
 				return nil, err

@@ -41,7 +41,7 @@ func TestSetEqualsUV(t *testing.T) {
 	var compared, packages, missing atomic.Int64
 	index := newTestIndex()
 	t.Run("projects", func(t *testing.T) {
-		for seed := range 32 {
+		for seed := range projects(t, 12) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				p := generate(rand.New(rand.NewPCG(uint64(seed), 20241101)))

@@ -33,6 +33,9 @@ type lockedPackage struct {
 
 	project *localProject // that the package is built from, or nil
 	git     *gitSource    // where that comes from, or nil
+
+	// absent are the hashes of files that the lock file names and no index has.
+	absent []string
 }
 
 // readUVLock reads the packages that the lock file installs on t.

@@ -117,6 +117,8 @@ func (tb *testbed) config(programs, addr, mirror string, certs certFiles, finger
 	// Steps share the machine's network: it may have no bridge, and its ways
 	// to the package registries are the ones that work.
 	b.WriteString("[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n")
+	// A run of all tests leaves tens of gigabytes, of which the next needs little.
+	b.WriteString("gc = true\nmaxUsedSpace = \"16GB\"\n")
 	b.WriteString("[worker.containerd]\nenabled = false\n")
 	if mirror != "" {
 		fmt.Fprintf(&b, "\n[registry.\"public.ecr.aws\"]\nmirrors = [%q]\n", mirror)

@@ -1,0 +1,124 @@
+//go:build e2e && native
+
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWithoutEmulation: what is prebuilt is installed for arm64 by a BuildKit of
+// an x86_64 machine that can run nothing of arm64. The test takes qemu's entry
+// from the kernel while it runs, so it runs alone.
+func TestWithoutEmulation(t *testing.T) {
+	withoutQemu(t)
+	t.Setenv("BUILDKIT_HOST", startBuildkitd(t))
+	r := &runner{t: t, dir: t.TempDir(), data: t.TempDir()}
+	if err := os.CopyFS(r.dir, os.DirFS("../../testdata/examples/image-api")); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(r.data, "tmp"), filepath.Join(r.dir, "science"), filepath.Join(r.dir, "prebuilt")} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const prebuilt = "numpy==2.2.6\npsycopg2-binary==2.9.10\n"
+	r.write("prebuilt/requirements.txt", prebuilt)
+	r.write("science/requirements.txt", prebuilt+"docopt==0.6.2\n") // which has no wheel
+	r.write("layerbuild.yaml", `layers:
+  images: {path: services/images, runtime: nodejs22.x, architectures: [x86_64, arm64]}
+  prebuilt: {path: prebuilt, runtime: python3.11, architectures: [arm64]}
+  science: {path: science, runtime: python3.11, architectures: [x86_64]}
+  emulated: {path: science, runtime: python3.11, architectures: [arm64]}
+`)
+	r.run(0, "build", "images", "prebuilt", "science", "--engine", "buildkit")
+	for layer, want := range map[string]elf.Machine{
+		"images-nodejs22.x-x86_64": elf.EM_X86_64, "images-nodejs22.x-arm64": elf.EM_AARCH64,
+		"science": elf.EM_X86_64, "prebuilt": elf.EM_AARCH64,
+	} {
+		programs := 0
+		for _, name := range r.names(layer) {
+			data := []byte(r.content(layer, name))
+			if !bytes.HasPrefix(data, []byte(elf.ELFMAG)) {
+				continue
+			}
+			programs++
+			if f, err := elf.NewFile(bytes.NewReader(data)); err != nil || f.Machine != want {
+				t.Errorf("%s: %s is for %v: %v", layer, name, f.Machine, err)
+			}
+		}
+		if programs < 3 {
+			t.Errorf("%s has %d programs and libraries", layer, programs)
+		}
+	}
+	if names := strings.Join(r.names("science"), "\n"); !strings.Contains(names, "/docopt.py") {
+		t.Errorf("science lacks docopt: %s", names)
+	}
+	// What must be built is named, with why that cannot be here.
+	if _, stderr := r.run(1, "build", "emulated"); !strings.Contains(stderr, "docopt must be built from source") || !strings.Contains(stderr, "arm64") {
+		t.Errorf("not said:\n%s", stderr)
+	}
+}
+
+// withoutQemu takes the entry from the kernel that runs programs of arm64.
+func withoutQemu(t *testing.T) {
+	t.Helper()
+	const entry, conf = "/proc/sys/fs/binfmt_misc/qemu-aarch64", "/usr/lib/binfmt.d/qemu-aarch64.conf"
+	line, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(entry, []byte("-1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.WriteFile("/proc/sys/fs/binfmt_misc/register", bytes.TrimSpace(line), 0); err != nil {
+			t.Error("qemu is not registered any more: make testbed", err)
+		}
+	})
+}
+
+// startBuildkitd starts a daemon of the test's own, which has asked the kernel
+// what it can run, and gives its address.
+func startBuildkitd(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	socket := "unix://" + filepath.Join(dir, "sock")
+	config := fmt.Sprintf("root = %q\n[grpc]\naddress = [%q]\n[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n[worker.containerd]\nenabled = false\n"+
+		"[registry.\"public.ecr.aws\"]\nmirrors = [%[3]q]\n[registry.%[3]q]\nhttp = true\n", filepath.Join(dir, "root"), socket, setting(t, "LAYERBUILD_TEST_REGISTRY"))
+	if err := os.WriteFile(filepath.Join(dir, "buildkitd.toml"), []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	programs := setting(t, "LAYERBUILD_TEST_BUILDKIT_PROGRAMS")
+	daemon := exec.Command(filepath.Join(programs, "buildkitd"), "--config", filepath.Join(dir, "buildkitd.toml"))
+	var log bytes.Buffer
+	daemon.Stdout, daemon.Stderr = &log, &log
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = daemon.Process.Signal(os.Interrupt)
+		_ = daemon.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		out, err := exec.Command(filepath.Join(programs, "buildctl"), "--addr", socket, "debug", "workers").CombinedOutput()
+		switch {
+		case err == nil && strings.Contains(string(out), "arm64"):
+			t.Fatalf("the daemon can run programs of arm64:\n%s", out)
+		case err == nil:
+			return socket
+		case time.Now().After(deadline):
+			t.Fatalf("no daemon: %v\n%s", err, out)
+		}
+	}
+}

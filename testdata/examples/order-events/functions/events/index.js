@@ -1,0 +1,3 @@
+const { total } = require("@order-events/prices");
+
+exports.handler = async (event) => ({ total: total(event.lines) });

@@ -1,0 +1,3 @@
+const { z } = require("zod");
+
+exports.order = z.object({ id: z.string(), total: z.number() });

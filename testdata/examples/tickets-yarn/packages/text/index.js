@@ -1,0 +1,4 @@
+"use strict";
+
+exports.width = require("string-width");
+exports.semver = require("semver/package.json").version;
