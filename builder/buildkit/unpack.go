@@ -14,7 +14,7 @@ func unpack(w io.Writer, name string) (outer io.Writer, end func(error) error) {
 	pr, pw := io.Pipe()
 	result := make(chan error, 1)
 	go func() {
-		err := copyOut(w, pr, name)
+		err := copyFile(w, pr, name)
 		pr.CloseWithError(err) // whoever still writes gets to know
 		result <- err
 	}()
@@ -27,8 +27,8 @@ func unpack(w io.Writer, name string) (outer io.Writer, end func(error) error) {
 	}
 }
 
-// copyOut copies the file name out of a tar, and reads that to its end.
-func copyOut(w io.Writer, outer io.Reader, name string) error {
+// copyFile copies the file name out of a tar, and reads that to its end.
+func copyFile(w io.Writer, outer io.Reader, name string) error {
 	archive := tar.NewReader(outer)
 	for found := false; ; {
 		h, err := archive.Next()

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -220,7 +221,7 @@ func readTree(t *testing.T, dir string) runtimes.Tree {
 		if err != nil {
 			return err
 		}
-		tree[below] = runtimes.NewTreeFile(data, info.Mode()&0o100 != 0)
+		tree[below] = runtimes.TreeFile{Mode: info.Mode().Perm(), Size: int64(len(data)), SHA256: sha256.Sum256(data)}
 		return nil
 	})
 	if err != nil {
