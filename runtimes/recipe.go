@@ -165,12 +165,6 @@ type Container struct {
 	Tools  map[string]string // build tools that the steps use, by name: their versions
 	Steps  []Step
 	Output string // the folder whose content is the installed tree
-
-	// Packed, where it is not empty, names a tar of the installed tree that the
-	// last step writes, alone in its folder; that step starts from the image
-	// again and sees Output read-only. One
-	// file is handed over several times as fast as tens of thousands.
-	Packed string
 }
 
 // Step is one command in a container. The image's own environment is not

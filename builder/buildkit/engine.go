@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"sync"
 
 	"github.com/moby/buildkit/client"
@@ -137,13 +136,7 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if netrc != nil {
 		secrets[netrcID] = netrc
 	}
-	q := solveRequest{recipe: r, graph: g, secrets: secrets, w: w, progress: p}
-	if name := r.Container.Packed; name != "" {
-		var unpacked func(error) error
-		q.w, unpacked = unpack(w, path.Base(name))
-		return unpacked(e.solve(ctx, c, q))
-	}
-	return e.solve(ctx, c, q)
+	return e.solve(ctx, c, solveRequest{recipe: r, graph: g, secrets: secrets, w: w, progress: p})
 }
 
 // ociArch names Lambda's architectures as images do.

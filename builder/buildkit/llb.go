@@ -29,7 +29,6 @@ type graph struct {
 	definition *llb.Definition
 	image      string          // the vertex that pulls the image
 	steps      map[string]bool // those that run steps
-	pack       string          // the step that packs what the others installed, or ""
 }
 
 type graphOptions struct {
@@ -46,8 +45,7 @@ type graphOptions struct {
 
 // newGraph turns c into LLB: the image, and for each step its inputs and its
 // command, all in one root file system. The output folder is a mount that goes
-// from step to step, so that it can be exported alone; where the last step packs
-// it, what that step wrote is exported.
+// from step to step, so that it can be exported alone.
 func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*graph, error) {
 	if !strings.Contains(c.Image, "@sha256:") {
 		return nil, fmt.Errorf("image %s is not pinned by its digest", c.Image)
@@ -58,27 +56,14 @@ func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*grap
 	if !path.IsAbs(c.Output) || path.Clean(c.Output) == "/" {
 		return nil, fmt.Errorf("image %s: %q cannot be the output folder", c.Image, c.Output)
 	}
-	if c.Packed != "" && (!path.IsAbs(c.Packed) || path.Dir(c.Packed) == "/") {
-		return nil, fmt.Errorf("image %s: the output cannot be packed as %q", c.Image, c.Packed)
-	}
 	if err := checkInputs(c.Steps); err != nil {
 		return nil, err
 	}
 	g := &graph{image: "image " + c.Image, steps: map[string]bool{}}
-	image := llb.Image(c.Image, llb.WithCustomName(g.image))
-	root := image
+	root := llb.Image(c.Image, llb.WithCustomName(g.image))
 	output := llb.Scratch()
-	for i, step := range c.Steps {
+	for _, step := range c.Steps {
 		g.steps[step.Name] = true
-		if c.Packed != "" && i == len(c.Steps)-1 {
-			// It starts from the image: what packages' code did to the rest of
-			// the container is nothing to it.
-			g.pack = step.Name
-			run := withInputs(image, step).Run(runOptions(step, o)...)
-			run.AddMount(c.Output, output, llb.Readonly)
-			output = run.AddMount(path.Dir(c.Packed), llb.Scratch())
-			break
-		}
 		run := withInputs(root, step).Run(runOptions(step, o)...)
 		output = run.AddMount(c.Output, output)
 		root = run.Root()

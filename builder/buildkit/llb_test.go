@@ -83,7 +83,6 @@ func TestGraphGolden(t *testing.T) {
 		set  func(*graphOptions)
 	}{
 		{"plain", func(*graphOptions) {}},
-		{"packed", func(*graphOptions) {}},
 		{"cabundle", func(o *graphOptions) { o.caBundle = true }},
 		{"secretproxy", func(o *graphOptions) {
 			o.secretEnv = proxySecrets(&llb.ProxyEnv{HTTPSProxy: "http://me:hush@proxy.example:3128", NoProxy: "localhost"}, map[string][]byte{})
@@ -96,11 +95,7 @@ func TestGraphGolden(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := options()
 			tt.set(&o)
-			c := smallContainer()
-			if tt.name == "packed" {
-				c.Packed = "/work/packed/layer.tar"
-			}
-			g, err := newGraph(t.Context(), c, o)
+			g, err := newGraph(t.Context(), smallContainer(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +161,6 @@ func TestGraphRefuses(t *testing.T) {
 		{"tag", func(c *runtimes.Container) { c.Image = "public.example/python:3.11" }, "not pinned by its digest"},
 		{"no steps", func(c *runtimes.Container) { c.Steps = nil }, "no steps"},
 		{"no output", func(c *runtimes.Container) { c.Output = "" }, "output folder"},
-		{"packed nowhere", func(c *runtimes.Container) { c.Packed = "/layer.tar" }, "cannot be packed"},
 		{"relative input", func(c *runtimes.Container) { c.Steps[0].Inputs[0].Path = "tool.txt" }, "not absolute"},
 		{"large inputs", func(c *runtimes.Container) {
 			c.Steps[0].Inputs[0].Data = make([]byte, maxInputs/2)

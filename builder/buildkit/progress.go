@@ -80,23 +80,17 @@ func (d *display) vertexUpdate(u *client.Vertex) {
 	v := d.vertex(u.Digest)
 	v.name = u.Name
 	v.err = u.Error
-	if u.Started != nil && !v.started && d.installs(v) {
+	if u.Started != nil && !v.started && d.graph.steps[v.name] {
 		d.progress(runtimes.Update{Phase: "install", Item: v.name})
 	}
 	v.started = v.started || u.Started != nil
-}
-
-// installs tells whether a vertex is a step that installs. Packing is a part of
-// the export.
-func (d *display) installs(v *vertex) bool {
-	return d.graph.steps[v.name] && v.name != d.graph.pack
 }
 
 // finish says that a vertex has ended. After the last step only the export is
 // left.
 func (d *display) finish(v *vertex) {
 	d.flush(v, true)
-	if !v.done && v.err == "" && d.installs(v) {
+	if !v.done && v.err == "" && d.graph.steps[v.name] {
 		d.progress(runtimes.Update{Phase: "export", Item: v.name})
 	}
 	v.done = true

@@ -15,7 +15,7 @@ import (
 )
 
 func newTestDisplay(updates *[]runtimes.Update) *display {
-	g := &graph{image: "image x", steps: map[string]bool{"install": true, "pack": true}, pack: "pack"}
+	g := &graph{image: "image x", steps: map[string]bool{"install": true}}
 	return newDisplay(g, func(u runtimes.Update) { *updates = append(*updates, u) })
 }
 
@@ -23,7 +23,7 @@ func TestDisplay(t *testing.T) {
 	var updates []runtimes.Update
 	d := newTestDisplay(&updates)
 	now := time.Now()
-	image, step, pack := digest.FromString("image"), digest.FromString("step"), digest.FromString("pack")
+	image, step := digest.FromString("image"), digest.FromString("step")
 	for _, s := range []*client.SolveStatus{
 		{Vertexes: []*client.Vertex{{Digest: image, Name: "image x", Started: &now}}},
 		{Statuses: []*client.VertexStatus{{Vertex: image, ID: "a", Current: 1, Total: 10}, {Vertex: image, ID: "b", Current: 2, Total: 5}}},
@@ -31,7 +31,6 @@ func TestDisplay(t *testing.T) {
 		{Logs: []*client.VertexLog{{Vertex: step, Data: []byte("one\ntw")}}},
 		{Logs: []*client.VertexLog{{Vertex: step, Data: []byte("o\r\nfrom https://me:secret@a.example")}}},
 		{Vertexes: []*client.Vertex{{Digest: step, Name: "install", Started: &now, Completed: &now}}},
-		{Vertexes: []*client.Vertex{{Digest: pack, Name: "pack", Started: &now, Completed: &now}}},
 	} {
 		d.update(s)
 	}

@@ -39,23 +39,6 @@ func driverStep(t runtimes.Target, name string, files []runtimes.InlineFile, com
 	}
 }
 
-// packTreeScript packs the installed tree.
-//
-//go:embed pack_tree.mjs
-var packTreeScript []byte
-
-// packTreeStep packs what the other steps have left in the output folder. It is a
-// step of its own, so that each package manager's may end as it likes.
-func packTreeStep(t runtimes.Target) runtimes.Step {
-	script := workFolder + "/pack_tree.mjs"
-	return runtimes.Step{
-		Name:   "pack the installed files",
-		Args:   []string{t.Runtime.Interpreter, script, outputFolder, packedTree},
-		Env:    stepEnv(),
-		Inputs: []runtimes.InlineFile{{Path: script, Data: packTreeScript}},
-	}
-}
-
 // stepEnv is the environment of a step, more and what every step needs. The
 // image's own is not applied.
 func stepEnv(more ...string) []string {

@@ -46,7 +46,6 @@ const (
 	workFolder    = "/layerbuild"
 	projectFolder = workFolder + "/project"
 	outputFolder  = "/layer"
-	packedTree    = workFolder + "/packed/layer.tar"
 )
 
 // container says how a set is installed in a container, or which pins that
@@ -76,13 +75,11 @@ func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container)
 	if scripts {
 		steps = append(steps, scriptsStep(t, s.packages))
 	}
-	steps = append(steps, packTreeStep(t))
 	return nil, &runtimes.Container{
 		Image:  image + "@" + digest,
 		Arch:   arch,
 		Tools:  s.tools,
 		Steps:  steps,
 		Output: outputFolder,
-		Packed: packedTree,
 	}
 }
