@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -152,7 +151,10 @@ func TestInstallInContainer(t *testing.T) {
 				}
 			}
 			runNPM(t, copied, "ci", "--omit=dev", "--ignore-scripts", "--no-bin-links", "--os=linux", "--cpu="+targetCPU(arch), "--libc=glibc")
-			equalFiles(t, "npm ci", got, normalised(t, r, readTree(t, copied)))
+			tree := readTree(t, copied)
+			// This npm writes no libc into its lock, and installs what is for musl.
+			maps.DeleteFunc(tree, func(name string, _ runtimes.TreeFile) bool { return strings.Contains(name, "linuxmusl") })
+			equalFiles(t, "npm ci", got, normalised(t, r, tree))
 
 			again, err := recipeOf(t, os.DirFS(copied), target)
 			if err != nil {
@@ -221,7 +223,7 @@ func readTree(t *testing.T, dir string) runtimes.Tree {
 		if err != nil {
 			return err
 		}
-		tree[below] = runtimes.TreeFile{Mode: info.Mode().Perm(), Size: int64(len(data)), SHA256: sha256.Sum256(data)}
+		tree[below] = runtimes.NewTreeFile(data, info.Mode()&0o100 != 0)
 		return nil
 	})
 	if err != nil {
