@@ -55,7 +55,7 @@ func TestSetEqualsManagers(t *testing.T) {
 		t.Run(tool.name, func(t *testing.T) {
 			var sets, packages atomic.Int64
 			t.Run("projects", func(t *testing.T) {
-				for seed := range projects(t, 2) {
+				for seed := range projects(t, 1) {
 					t.Run(fmt.Sprint(seed), func(t *testing.T) {
 						t.Parallel()
 						r := rand.New(rand.NewPCG(uint64(seed), 20261125))
