@@ -94,15 +94,40 @@ func (e *Engine) installWheels(ctx context.Context, r runtimes.Recipe, w io.Writ
 	if err != nil {
 		return err
 	}
-	jobs := e.Jobs
-	if jobs <= 0 {
-		jobs = runtime.GOMAXPROCS(0)
-	}
 	buffered := bufio.NewWriterSize(w, 256<<10)
-	if err := writeTar(ctx, buffered, plan, jobs, p); err != nil {
+	if err := writeTar(ctx, buffered, plan, e.jobs(), p); err != nil {
 		return err
 	}
 	return buffered.Flush()
+}
+
+// jobs is how many files are inflated at once.
+func (e *Engine) jobs() int {
+	if e.Jobs > 0 {
+		return e.Jobs
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// openAll has open fetch the file of each package, at most limit at once, and
+// reports each.
+func (e *Engine) openAll(ctx context.Context, packages []runtimes.Package, limit int, p runtimes.Progress, open func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(limit)
+	if e.Jobs > 0 {
+		g.SetLimit(e.Jobs)
+	}
+	var opened atomic.Int64
+	for i, pkg := range packages {
+		g.Go(func() error {
+			if err := open(ctx, i); err != nil {
+				return err
+			}
+			p(runtimes.Update{Phase: "open", Item: pkg.Name, Done: opened.Add(1), Total: int64(len(packages))})
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 func installable(r runtimes.Recipe) error {
@@ -126,27 +151,14 @@ func (e *Engine) open(ctx context.Context, r runtimes.Recipe, p runtimes.Progres
 	site := sitePackages(r.Prefix)
 
 	wheels := make([]*wheelFile, len(packages))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(defaultFetches)
-	if e.Jobs > 0 {
-		g.SetLimit(e.Jobs)
-	}
-	var opened atomic.Int64
-	for i, pkg := range packages {
-		g.Go(func() error {
-			f, err := e.file(ctx, r, pkg, p)
-			if err != nil {
-				return err
-			}
-			wheels[i] = &wheelFile{pkg: pkg, file: f, site: site}
-			if err := wheels[i].read(); err != nil {
-				return err
-			}
-			p(runtimes.Update{Phase: "open", Item: pkg.Name, Done: opened.Add(1), Total: int64(len(packages))})
-			return nil
-		})
-	}
-	return wheels, g.Wait()
+	return wheels, e.openAll(ctx, packages, defaultFetches, p, func(ctx context.Context, i int) error {
+		f, err := e.file(ctx, r, packages[i], p)
+		if err != nil {
+			return err
+		}
+		wheels[i] = &wheelFile{pkg: packages[i], file: f, site: site}
+		return wheels[i].read()
+	})
 }
 
 // Fetch returns the package's distribution file, verified: from the downloads,

@@ -11,9 +11,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java/coordinate"
@@ -89,23 +86,14 @@ func jarsOf(r runtimes.Recipe) ([]*jarFile, error) {
 
 // openJars fetches the jars that are not there yet.
 func (e *Engine) openJars(ctx context.Context, r runtimes.Recipe, jars []*jarFile, p runtimes.Progress) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(defaultFetches)
-	if e.Jobs > 0 {
-		g.SetLimit(e.Jobs)
+	packages := make([]runtimes.Package, len(jars))
+	for i, j := range jars {
+		packages[i] = j.pkg
 	}
-	var opened atomic.Int64
-	for _, j := range jars {
-		g.Go(func() error {
-			var err error
-			if j.file, err = e.jar(ctx, r, j.pkg, p); err != nil {
-				return err
-			}
-			p(runtimes.Update{Phase: "open", Item: j.pkg.Name, Done: opened.Add(1), Total: int64(len(jars))})
-			return nil
-		})
-	}
-	return g.Wait()
+	return e.openAll(ctx, packages, defaultFetches, p, func(ctx context.Context, i int) (err error) {
+		jars[i].file, err = e.jar(ctx, r, packages[i], p)
+		return err
+	})
 }
 
 // jar returns the package's file, verified: from the project, the downloads or

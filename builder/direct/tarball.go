@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"runtime"
 	"slices"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -61,12 +59,8 @@ func (e *Engine) installTarballs(ctx context.Context, r runtimes.Recipe, w io.Wr
 	if err != nil {
 		return err
 	}
-	jobs := e.Jobs
-	if jobs <= 0 {
-		jobs = runtime.GOMAXPROCS(0)
-	}
 	buffered := bufio.NewWriterSize(w, 256<<10)
-	if err := writeTarballs(ctx, buffered, tarballs, jobs, p); err != nil {
+	if err := writeTarballs(ctx, buffered, tarballs, e.jobs(), p); err != nil {
 		return err
 	}
 	return buffered.Flush()
@@ -110,24 +104,13 @@ func nestedPlaces(r runtimes.Recipe) (map[string][]string, error) {
 // with an error too.
 func (e *Engine) openTarballs(ctx context.Context, r runtimes.Recipe, nested map[string][]string, p runtimes.Progress) ([]*tarball, error) {
 	tarballs := make([]*tarball, len(r.Packages))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(tarballFetches)
-	if e.Jobs > 0 {
-		g.SetLimit(e.Jobs)
-	}
-	var opened atomic.Int64
-	for i, pkg := range r.Packages {
-		g.Go(func() error {
-			f, err := e.file(ctx, r, pkg, p)
-			if err != nil {
-				return err
-			}
-			tarballs[i] = &tarball{pkg: pkg, file: f, nested: nested}
-			p(runtimes.Update{Phase: "open", Item: pkg.Name, Done: opened.Add(1), Total: int64(len(r.Packages))})
-			return nil
-		})
-	}
-	return tarballs, g.Wait()
+	return tarballs, e.openAll(ctx, r.Packages, tarballFetches, p, func(ctx context.Context, i int) error {
+		f, err := e.file(ctx, r, r.Packages[i], p)
+		if err == nil {
+			tarballs[i] = &tarball{pkg: r.Packages[i], file: f, nested: nested}
+		}
+		return err
+	})
 }
 
 // unpacking is a tarball on its way.

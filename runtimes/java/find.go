@@ -82,15 +82,8 @@ func noLock(project fs.FS, dir string) error {
 	if err := gradleUnlocked(project, dir); err != nil {
 		return err
 	}
-	problem.Hint = "gradle.lockfile (see doc/java.md) and pom.xml can be read; a folder of own files is declared by plain: true"
-	for _, language := range []string{"python", "nodejs"} {
-		for _, name := range runtimes.ProjectFiles(language) {
-			if exists(project, path.Join(dir, name)) {
-				problem.Hint = fmt.Sprintf("%s is of %s: is the runtime the right one? %s", name, language, problem.Hint)
-				return problem
-			}
-		}
-	}
+	problem.Hint = runtimes.HintInFolder(project, dir, "java",
+		"gradle.lockfile (see doc/java.md) and pom.xml can be read; a folder of own files is declared by plain: true")
 	return problem
 }
 

@@ -176,14 +176,7 @@ func noLock(project fs.FS, dir, above string) error {
 	for _, f := range formats() {
 		names = append(names, f.names...)
 	}
-	problem.Hint = strings.Join(names, ", ") + " can be read; a folder of own files is declared by plain: true"
-	for _, language := range []string{"python", "java"} {
-		for _, name := range runtimes.ProjectFiles(language) {
-			if exists(project, path.Join(dir, name)) {
-				problem.Hint = fmt.Sprintf("%s is of %s: is the runtime the right one? %s", name, language, problem.Hint)
-				return problem
-			}
-		}
-	}
+	problem.Hint = runtimes.HintInFolder(project, dir, "nodejs",
+		strings.Join(names, ", ")+" can be read; a folder of own files is declared by plain: true")
 	return problem
 }

@@ -160,15 +160,8 @@ func noLock(project fs.FS, dir, above string) error {
 			problem.Hint = "path is the folder of the lock file, below that of the configuration"
 			break
 		}
-		problem.Hint = "uv.lock (made by `uv lock`), pylock.toml, poetry.lock, pdm.lock, Pipfile.lock and requirements.txt can be read; a folder of own files is declared by plain: true"
-		for _, language := range []string{"nodejs", "java"} {
-			for _, name := range runtimes.ProjectFiles(language) {
-				if exists(project, path.Join(dir, name)) {
-					problem.Hint = fmt.Sprintf("%s is of %s: is the runtime the right one? %s", name, language, problem.Hint)
-					return problem
-				}
-			}
-		}
+		problem.Hint = runtimes.HintInFolder(project, dir, "python",
+			"uv.lock (made by `uv lock`), pylock.toml, poetry.lock, pdm.lock, Pipfile.lock and requirements.txt can be read; a folder of own files is declared by plain: true")
 	}
 	return problem
 }

@@ -54,9 +54,40 @@ func unknownLockVersion(file string, line int, version, manager, known string) e
 	}
 }
 
+// lockHead is where lock files in TOML have their version.
+type lockHead struct {
+	Pylock   any `toml:"lock-version"`
+	Metadata struct {
+		Poetry any `toml:"lock-version"`
+		PDM    any `toml:"lock_version"`
+	} `toml:"metadata"`
+}
+
+// parseVersioned reads a lock file in TOML. Its version is looked at first: a
+// newer one may well be of another shape. The major number must be one of
+// majors; key is what the file calls the version, manager who writes it.
+func parseVersioned[T any](file string, data []byte, manager, key string, of func(lockHead) any, majors ...string) (*T, error) {
+	var head lockHead
+	if err := decodeTOML(file, data, &head); err != nil {
+		return nil, err
+	}
+	version, _ := of(head).(string)
+	if major, _, _ := strings.Cut(version, "."); !slices.Contains(majors, major) {
+		return nil, unknownLockVersion(file, lineOf(data, key), version, manager, strings.Join(majors, " and "))
+	}
+	var lock T
+	if err := decodeTOML(file, data, &lock); err != nil {
+		return nil, err
+	}
+	return &lock, nil
+}
+
+// ifNew advises to lock again what a lock file may be too old to have.
+func ifNew(relock string) string { return fmt.Sprintf("run `%s` if it is new", relock) }
+
 // askedNames normalises the extras or groups that a layer asks for, and refuses
-// those that are not there.
-func askedNames(file, kind string, names []string, known map[string]bool, relock string) ([]string, error) {
+// those that are not there; advice says what to do then.
+func askedNames(file, kind string, names []string, known map[string]bool, advice string) ([]string, error) {
 	var list []string
 	for _, name := range names {
 		normal := pep.NormaliseName(name)
@@ -67,7 +98,7 @@ func askedNames(file, kind string, names []string, known map[string]bool, relock
 			}
 			return nil, &runtimes.InputError{
 				File: file, Problem: fmt.Sprintf("the project has no %s %q", kind, name),
-				Hint: fmt.Sprintf("%s; run `%s` if it is new", have, relock),
+				Hint: have + "; " + advice,
 			}
 		}
 		if !slices.Contains(list, normal) {

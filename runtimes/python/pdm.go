@@ -121,23 +121,7 @@ func readPDMLock(project fs.FS, file string, t runtimes.Target) (lockedSet, erro
 }
 
 func parsePDMLock(file string, data []byte) (*pdmLock, error) {
-	var head struct {
-		Metadata struct {
-			Version any `toml:"lock_version"`
-		} `toml:"metadata"`
-	}
-	if err := decodeTOML(file, data, &head); err != nil {
-		return nil, err
-	}
-	version, _ := head.Metadata.Version.(string)
-	if major, _, _ := strings.Cut(version, "."); major != "4" {
-		return nil, unknownLockVersion(file, lineOf(data, "lock_version"), version, "pdm", "4")
-	}
-	var lock pdmLock
-	if err := decodeTOML(file, data, &lock); err != nil {
-		return nil, err
-	}
-	return &lock, nil
+	return parseVersioned[pdmLock](file, data, "pdm", "lock_version", func(h lockHead) any { return h.Metadata.PDM }, "4")
 }
 
 // inherits tells whether the packages say for what they are installed.
@@ -214,11 +198,11 @@ func (r *pdmReader) ask() error {
 	}
 	delete(groups, "default")
 	delete(extras, "default")
-	list, err := askedNames(r.file, "extra", r.target.Extras, extras, pdmRelock+" -G :all")
+	list, err := askedNames(r.file, "extra", r.target.Extras, extras, ifNew(pdmRelock+" -G :all"))
 	if err != nil {
 		return err
 	}
-	more, err := askedNames(r.file, "group", r.target.Groups, groups, pdmRelock+" -G :all")
+	more, err := askedNames(r.file, "group", r.target.Groups, groups, ifNew(pdmRelock+" -G :all"))
 	r.groups = slices.Concat([]string{"default"}, list, more)
 	return err
 }

@@ -120,23 +120,7 @@ func readPoetryLock(project fs.FS, file string, t runtimes.Target) (lockedSet, e
 }
 
 func parsePoetryLock(file string, data []byte) (*poetryLock, error) {
-	var head struct {
-		Metadata struct {
-			Version any `toml:"lock-version"`
-		} `toml:"metadata"`
-	}
-	if err := decodeTOML(file, data, &head); err != nil {
-		return nil, err
-	}
-	version, _ := head.Metadata.Version.(string)
-	if major, _, _ := strings.Cut(version, "."); major != "1" && major != "2" {
-		return nil, unknownLockVersion(file, lineOf(data, "lock-version"), version, "poetry", "1 and 2")
-	}
-	var lock poetryLock
-	if err := decodeTOML(file, data, &lock); err != nil {
-		return nil, err
-	}
-	return &lock, nil
+	return parseVersioned[poetryLock](file, data, "poetry", "lock-version", func(h lockHead) any { return h.Metadata.Poetry }, "1", "2")
 }
 
 // grouped tells whether the packages say for what they are installed.
@@ -166,10 +150,10 @@ func (r *poetryReader) ask() (err error) {
 		mark(groups, sortedKeys(r.manifest.groups))
 	}
 	delete(groups, "main")
-	if r.extras, err = askedNames(r.file, "extra", r.target.Extras, extras, poetryRelock); err != nil {
+	if r.extras, err = askedNames(r.file, "extra", r.target.Extras, extras, ifNew(poetryRelock)); err != nil {
 		return err
 	}
-	r.groups, err = askedNames(r.file, "group", r.target.Groups, groups, poetryRelock)
+	r.groups, err = askedNames(r.file, "group", r.target.Groups, groups, ifNew(poetryRelock))
 	r.groups = append([]string{"main"}, r.groups...)
 	return err
 }

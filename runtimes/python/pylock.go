@@ -111,21 +111,7 @@ func readPylock(project fs.FS, file string, t runtimes.Target) (lockedSet, error
 }
 
 func parsePylock(file string, data []byte) (*pylock, error) {
-	var head struct {
-		Version any `toml:"lock-version"`
-	}
-	if err := decodeTOML(file, data, &head); err != nil {
-		return nil, err
-	}
-	version, _ := head.Version.(string)
-	if major, _, _ := strings.Cut(version, "."); major != "1" {
-		return nil, unknownLockVersion(file, lineOf(data, "lock-version"), version, "pylock.toml", "1")
-	}
-	var lock pylock
-	if err := decodeTOML(file, data, &lock); err != nil {
-		return nil, err
-	}
-	return &lock, nil
+	return parseVersioned[pylock](file, data, "pylock.toml", "lock-version", func(h lockHead) any { return h.Pylock }, "1")
 }
 
 // ask finds the extras and groups to install. The lock's default groups are
@@ -134,11 +120,11 @@ func (r *pylockReader) ask() error {
 	extras, groups := map[string]bool{}, map[string]bool{}
 	mark(extras, r.lock.Extras)
 	mark(groups, r.lock.Groups)
-	list, err := askedNames(r.file, "extra", r.target.Extras, extras, pylockRelock)
+	list, err := askedNames(r.file, "extra", r.target.Extras, extras, ifNew(pylockRelock))
 	if err != nil {
 		return err
 	}
-	more, err := askedNames(r.file, "group", r.target.Groups, groups, pylockRelock)
+	more, err := askedNames(r.file, "group", r.target.Groups, groups, ifNew(pylockRelock))
 	r.env.Extras, r.env.DependencyGroups = list, slices.Concat(r.lock.DefaultGroups, more)
 	return err
 }

@@ -3,6 +3,7 @@ package python
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -117,7 +118,7 @@ func (s *staleness) differences(extras, groups []string) []string {
 		if _, ok := byNormalName(s.now.Tool.UV.GroupSettings, group); ok {
 			continue // its own requires-python becomes a part of the markers
 		}
-		wanted, ok := s.group(group, nil)
+		wanted, ok := includedGroup(s.groups(), group, nil)
 		if !ok {
 			continue
 		}
@@ -149,32 +150,25 @@ func (s *staleness) main(list []string) requiredSet {
 	return now
 }
 
-// group lists what a dependency group and those that it includes require; ok
-// is false where that cannot be told.
-func (s *staleness) group(name string, within []string) (list []string, ok bool) {
-	if slices.Contains(within, name) {
-		return nil, false
+// groups are the dependency groups of the project as it is now; uv takes its own
+// older list of development dependencies into the group dev.
+func (s *staleness) groups() map[string][]any {
+	older := s.now.Tool.UV.DevDependencies
+	if len(older) == 0 {
+		return s.now.Groups
 	}
-	entries, ok := byNormalName(s.now.Groups, name)
-	if name == "dev" && len(s.now.Tool.UV.DevDependencies) > 0 {
-		list, ok = slices.Clone(s.now.Tool.UV.DevDependencies), true
+	groups := maps.Clone(s.now.Groups)
+	if groups == nil {
+		groups = map[string][]any{}
 	}
-	for _, entry := range entries {
-		switch entry := entry.(type) {
-		case string:
-			list = append(list, entry)
-		case map[string]any:
-			included, _ := entry["include-group"].(string)
-			more, known := s.group(pep.NormaliseName(included), append(within, name))
-			if !known {
-				return nil, false
-			}
-			list = append(list, more...)
-		default:
-			return nil, false
-		}
+	var dev []any
+	for _, requirement := range older {
+		dev = append(dev, requirement)
 	}
-	return list, ok
+	more, _ := byNormalName(groups, "dev")
+	maps.DeleteFunc(groups, func(name string, _ []any) bool { return pep.NormaliseName(name) == "dev" })
+	groups["dev"] = append(dev, more...)
+	return groups
 }
 
 // locked reads the requirements that the lock file recorded: those of an

@@ -170,10 +170,10 @@ func (g *uvGraph) roots(t runtimes.Target) (roots uvRoots, memberDir string, err
 	} else {
 		mark(groups, sortedKeys(g.lock.Manifest.Groups))
 	}
-	if roots.extras, err = g.asked("extra", t.Extras, extras); err != nil {
+	if roots.extras, err = askedNames(g.file, "extra", t.Extras, extras, uvIfNew); err != nil {
 		return uvRoots{}, "", err
 	}
-	if roots.groups, err = g.asked("group", t.Groups, groups); err != nil {
+	if roots.groups, err = askedNames(g.file, "group", t.Groups, groups, uvIfNew); err != nil {
 		return uvRoots{}, "", err
 	}
 	return roots, memberDir, nil
@@ -229,30 +229,6 @@ func (g *uvGraph) noProject(member, memberDir string) error {
 	return problem
 }
 
-// asked normalises the extras or groups that were asked for, and refuses those
-// that the project does not have.
-func (g *uvGraph) asked(kind string, names []string, known map[string]bool) ([]string, error) {
-	var list []string
-	for _, name := range names {
-		normal := pep.NormaliseName(name)
-		if !known[normal] {
-			have := "it has none"
-			if len(known) > 0 {
-				have = "it has " + strings.Join(sortedKeys(known), ", ")
-			}
-			return nil, &runtimes.InputError{
-				File:    g.file,
-				Problem: fmt.Sprintf("the project has no %s %q", kind, name),
-				Hint:    have + "; run `uv lock` if it is new in pyproject.toml",
-			}
-		}
-		if !slices.Contains(list, normal) {
-			list = append(list, normal)
-		}
-	}
-	return list, nil
-}
-
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
 func mark(set map[string]bool, names []string) {
@@ -265,3 +241,6 @@ func exists(project fs.FS, name string) bool {
 	info, err := fs.Stat(project, name)
 	return err == nil && !info.IsDir()
 }
+
+// uvIfNew is the advice where a uv.lock has no such extra or group.
+const uvIfNew = "run `uv lock` if it is new in pyproject.toml"
