@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -49,6 +50,14 @@ func (l *lockFile) digest() string {
 		l.sum = hexSum(data)
 	}
 	return l.sum
+}
+
+// holds tells whether a hash stands in the file.
+func (l *lockFile) holds(hash string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	data, err := formatPins(l.pins)
+	return err == nil && hash != "" && bytes.Contains(data, []byte(hash))
 }
 
 func clonePins(p runtimes.Pins) runtimes.Pins {

@@ -71,13 +71,26 @@ func (r *run) install(ctx context.Context, engine Engine, res *resolved) (t runt
 	// the reader did.
 	stopped := errors.Is(installErr, io.ErrClosedPipe) || errors.Is(installErr, context.Canceled)
 	if installErr != nil && !stopped && ctx.Err() == nil {
-		err = installErr // the cause, not what the reader made of it
+		err = r.inLock(installErr, res.lockFile) // the cause, not what the reader made of it
 	}
 	if err != nil && spool != nil {
 		spool.Close()
 		spool = nil
 	}
 	return t, spool, err
+}
+
+// inLock names the file that locks what a fetched file does not match: lockFile,
+// where layerbuild.lock does not.
+func (r *run) inLock(err error, lockFile string) error {
+	digest, ok := errors.AsType[*runtimes.DigestError](err)
+	if !ok {
+		return err
+	}
+	if r.lock.holds(digest.Want) {
+		lockFile = LockName
+	}
+	return fmt.Errorf("%s: %w", lockFile, err)
 }
 
 func (r *run) progress(id TargetID) runtimes.Progress {

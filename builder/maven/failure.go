@@ -58,7 +58,8 @@ func (r run) explain(err error) error {
 		problem.Hint = "correct its version, or deploy it to a repository"
 	case missingArtifact.MatchString(text):
 		m := missingArtifact.FindStringSubmatch(text)
-		problem.Problem = fmt.Sprintf("%s is not in the repository %s (%s)", m[1], m[2], m[3])
+		problem.Problem = ""
+		problem.Err = &runtimes.NetworkError{URL: m[3], Err: fmt.Errorf("the repository %s does not have %s", m[2], m[1])}
 		problem.Hint = "correct its version; if it is a module of another project, deploy it to a repository"
 	case noVersions.MatchString(text):
 		problem.Problem = "no version is within the range of " + noVersions.FindStringSubmatch(text)[1]

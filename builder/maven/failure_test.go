@@ -21,7 +21,7 @@ func TestExplain(t *testing.T) {
 		"a list of versions that is nowhere": {"[ERROR] Non-resolvable import POM: Could not find artifact t:bom:pom:1 in central " + where + " @ line 1, column 183",
 			"app/pom.xml: the list of versions that it imports is neither in the project nor in a repository: t:bom:pom:1"},
 		"a jar that is nowhere": {"[ERROR] Failed to execute goal on project missing: Could not resolve dependencies for project t:missing:jar:1: Could not find artifact org.slf4j:slf4j-nope:jar:2.0.7 in central " + where + " -> [Help 1]",
-			"app/pom.xml: org.slf4j:slf4j-nope:jar:2.0.7 is not in the repository central " + where},
+			"app/pom.xml: fetch https://repo.example/m2: the repository central does not have org.slf4j:slf4j-nope:jar:2.0.7"},
 		"an empty range": {"[ERROR] Failed to execute goal on project x: Could not resolve dependencies for project t:x:jar:1: Failed to collect dependencies at org.slf4j:slf4j-api:jar:[9,10): No versions available for org.slf4j:slf4j-api:jar:[9,10) within specified range -> [Help 1]",
 			"app/pom.xml: no version is within the range of org.slf4j:slf4j-api:jar:[9,10)"},
 		"no version": {"[ERROR] 'dependencies.dependency.version' for org.slf4j:slf4j-api:jar is missing. @ line 3, column 3",

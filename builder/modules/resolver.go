@@ -172,11 +172,12 @@ func (l *lookup) find(ctx context.Context, release coordinate.Coordinate) (*foun
 		repositories = []string{""}
 	}
 	var missed []string
+	var last error
 	for _, repository := range repositories {
 		m := &found{lookup: l, release: release, repository: repository}
 		data, sum, err := m.document(ctx, "pom")
 		if errors.Is(err, fs.ErrNotExist) {
-			missed = append(missed, m.place())
+			missed, last = append(missed, m.place()), err
 			continue
 		}
 		if err != nil {
@@ -189,7 +190,7 @@ func (l *lookup) find(ctx context.Context, release coordinate.Coordinate) (*foun
 		return m, nil
 	}
 	return nil, &runtimes.InputError{
-		File: l.question.Name, Problem: fmt.Sprintf("%s is in none of the repositories: %s", release, strings.Join(missed, ", ")),
+		File: l.question.Name, Problem: fmt.Sprintf("%s is in none of the repositories: %s", release, strings.Join(missed, ", ")), Err: last,
 		Hint: "it may be in a private repository, or be withdrawn: add the repository that has it, or lock another version",
 	}
 }

@@ -198,9 +198,9 @@ func TestGradleFails(t *testing.T) {
 		code   int
 		want   []string
 	}{
-		"no module": {change: func(_ *testing.T, _ *runner, m *mavenRepository) { m.set(pom, nil, 0) }, code: 2,
+		"no module": {change: func(_ *testing.T, _ *runner, m *mavenRepository) { m.set(pom, nil, 0) }, code: 1,
 			want: []string{"app/gradle.lockfile: com.acme:core:1.0 is in none of the repositories: http://127.0.0.1", "hint: it may be in a private repository"}},
-		"no jar": {change: func(_ *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 0) }, code: 2,
+		"no jar": {change: func(_ *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 0) }, code: 1,
 			want: []string{"app/gradle.lockfile: com.acme:core:1.0 has no file core-1.0.jar", "hint: a mirror may lack it"}},
 		"a private module": {change: func(_ *testing.T, _ *runner, m *mavenRepository) { m.set(pom, nil, 401) }, code: 1,
 			want: []string{"com.acme:core:1.0: ", "core-1.0.pom", "wants a user and a password (401 Unauthorized)", "hint: "}},
@@ -208,7 +208,7 @@ func TestGradleFails(t *testing.T) {
 			put(t, filepath.Join(r.dir, "gradle/verification-metadata.xml"), verification)
 		}, code: 3, want: []string{"core-1.0.jar does not match its locked SHA-256 " + hex.EncodeToString(sum[:]), "hint: somebody changed"}},
 		"another jar than locked": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, []byte("other"), 0) }, code: 3,
-			want: []string{"core-1.0.jar does not match its locked SHA-256 ", "got " + hex.EncodeToString(sum[:]), "hint: somebody changed"}},
+			want: []string{"error: layerbuild.lock: core-1.0.jar does not match its locked SHA-256 ", "got " + hex.EncodeToString(sum[:]), "hint: somebody changed"}},
 		"a jar that is gone": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 404) }, code: 1,
 			want: []string{"core-1.0.jar of com.acme:core 1.0: fetch http://127.0.0.1", "404 Not Found", "hint: "}},
 		"a jar that became private": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 403) }, code: 1,

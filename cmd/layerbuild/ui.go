@@ -50,6 +50,7 @@ func exitCode(ctx context.Context, err error) int {
 	var (
 		digest      *runtimes.DigestError
 		unreachable *runtimes.UnreachableError
+		network     *runtimes.NetworkError
 		input       *runtimes.InputError
 	)
 	switch {
@@ -61,6 +62,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDigest
 	case errors.As(err, &unreachable):
 		return exitUnreachable
+	case errors.As(err, &network):
+		return exitFailed // though a lock file may name what no server has
 	case errors.As(err, &input):
 		return exitInput
 	}
