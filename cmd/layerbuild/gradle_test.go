@@ -208,7 +208,7 @@ func TestGradleFails(t *testing.T) {
 			put(t, filepath.Join(r.dir, "gradle/verification-metadata.xml"), verification)
 		}, code: 3, want: []string{"core-1.0.jar does not match its locked SHA-256 " + hex.EncodeToString(sum[:]), "hint: somebody changed"}},
 		"another jar than locked": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, []byte("other"), 0) }, code: 3,
-			want: []string{"error: layerbuild.lock: core-1.0.jar does not match its locked SHA-256 ", "got " + hex.EncodeToString(sum[:]), "hint: somebody changed"}},
+			want: []string{": layerbuild.lock: core-1.0.jar does not match its locked SHA-256 ", "got " + hex.EncodeToString(sum[:]), "hint: somebody changed"}},
 		"a jar that is gone": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 404) }, code: 1,
 			want: []string{"core-1.0.jar of com.acme:core 1.0: fetch http://127.0.0.1", "404 Not Found", "hint: "}},
 		"a jar that became private": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 403) }, code: 1,
