@@ -82,7 +82,7 @@ func (r run) read(out output) ([]file, error) {
 		return nil, &runtimes.InputError{
 			File:    r.job.Module,
 			Problem: "needs at run time what no repository has: " + strings.Join(unbuilt, ", ") + ", modules of the project that are not built",
-			Hint:    "deploy them to a repository, or exclude them (exclude: [" + unbuilt[0] + "], with what they depend on) and package them into the function",
+			Hint:    "deploy them to a repository, or exclude them (exclude: [" + unbuilt[0] + "], with what they depend on) and add their jars with include",
 		}
 	}
 	return files, nil

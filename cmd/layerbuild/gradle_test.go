@@ -170,6 +170,14 @@ func TestGradle(t *testing.T) {
 		t.Errorf("%v in layerbuild.lock:\n%s", err, now)
 	}
 	r.run(0, "build", "--locked")
+
+	// The project's own jar is one that the configuration adds.
+	put(t, filepath.Join(r.dir, "layerbuild.yaml"), "engine: direct\nlayers:\n  svc:\n    {path: app, runtime: java21, architectures: [x86_64], include: {app/build/libs/app.jar: java/lib/app.jar}}\n")
+	put(t, filepath.Join(r.dir, "app/build/libs/app.jar"), "PK")
+	r.run(0, "build", "--locked")
+	if names := zipNames(t, r.outputs()["svc.zip"]); !strings.HasPrefix(names, "java/lib/app.jar java/lib/com.acme-util-1.0.jar ") {
+		t.Errorf("with the project's own jar, the layer holds %s", names)
+	}
 }
 
 func zipNames(t *testing.T, data []byte) string {

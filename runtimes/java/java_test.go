@@ -155,7 +155,7 @@ func TestRecipeErrors(t *testing.T) {
 		"named, not there": {nil, func(t *runtimes.Target) { t.LockFile = "aws.xml" }, "aws.xml: there is no such file"},
 		"named, no pom":    {nil, func(t *runtimes.Target) { t.LockFile = "x.json" }, "x.json: not the name of a file that is known"},
 		"another profile":  {none, func(t *runtimes.Target) { t.Profiles = []string{"pord"} }, `pom.xml: has no profile "pord"`},
-		"the project":      {none, func(t *runtimes.Target) { t.Project = true }, "pom.xml: project: true cannot be used with a pom yet"},
+		"the project":      {none, func(t *runtimes.Target) { t.Project = true }, "pom.xml: project: true needs the project to be built, which is Maven's to do"},
 		"a bad exclude":    {none, func(t *runtimes.Target) { t.Exclude = []string{"netty"} }, "exclude: netty is no module of Maven's"},
 		"a damaged lock": {none, func(x *runtimes.Target) { *x = answered(t, *x, none, "no coordinate") },
 			`layerbuild.lock: no coordinate: "no coordinate" is not group:artifact:version`},

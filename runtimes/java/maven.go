@@ -32,8 +32,8 @@ type jar struct {
 func readMaven(project fs.FS, file string, t runtimes.Target) (*jars, error) {
 	if t.Project {
 		return nil, &runtimes.InputError{
-			File: file, Problem: "project: true cannot be used with a pom yet",
-			Hint: "package the project's own code into the function; the layer has what it depends on",
+			File: file, Problem: "project: true needs the project to be built, which is Maven's to do",
+			Hint: "build its jar with Maven, and add it with include: {target/app-1.0.jar: java/lib/app.jar}",
 		}
 	}
 	if err := checkExclude(t.Exclude); err != nil {
