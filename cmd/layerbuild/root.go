@@ -13,6 +13,7 @@ import (
 )
 
 func newRoot(ui *ui) *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "layerbuild",
 		Short: "Turn lock files into AWS Lambda layers",
@@ -33,14 +34,19 @@ machine. What to build stands in layerbuild.yaml.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if version {
+				_, err := fmt.Fprintln(ui.stdout, readVersion())
+				return err
+			}
 			if len(args) == 0 {
 				return cmd.Help()
 			}
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.Version = readVersion().String()
-	root.SetVersionTemplate("{{.Version}}\n")
+	// Not root.Version: a template for it would link text/template's reflection,
+	// for which the linker keeps every method of every type; see doc/dependencies.md.
+	root.Flags().BoolVar(&version, "version", false, "version for layerbuild")
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVarP(&ui.quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and hits")
