@@ -25,6 +25,7 @@ func (tb *testbed) printEnv(w io.Writer) error {
 		{"LAYERBUILD_TEST_BUILDKIT_TLS_DIR", filepath.Join(tb.state, "tls")},
 		{"LAYERBUILD_TEST_BUILDKIT_PROGRAMS", tb.partDir("buildkit", key)},
 		{"LAYERBUILD_TEST_SERVERS", tb.serversDir()},
+		{"LAYERBUILD_TEST_STORES", tb.storesDir()},
 	}
 	if tb.standIns {
 		r := tb.recorded("registry")

@@ -27,31 +27,36 @@ func (tb *testbed) serversDir() string { return tb.partDir("servers", serversKey
 func (tb *testbed) makeServers(ctx context.Context) error {
 	_, err := tb.part("servers", serversKey(), func(dir string) error {
 		return step("fetching "+strings.Join(serverPackages, ", "), func() error {
-			if err := tb.command(ctx, "servers", "apt-get", "-q", "update"); err != nil {
-				return err
-			}
-			// apt-get downloads into its working folder.
-			script := `cd "$0" && apt-get -q download "$@"`
-			if err := tb.command(ctx, "servers", append([]string{"sh", "-c", script, dir}, serverPackages...)...); err != nil {
-				return err
-			}
-			packages, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-			if err != nil {
-				return err
-			}
-			if len(packages) != len(serverPackages) {
-				return fmt.Errorf("apt-get downloaded %d packages, not %d", len(packages), len(serverPackages))
-			}
-			for _, file := range packages {
-				if err := tb.command(ctx, "servers", "dpkg", "-x", file, dir); err != nil {
-					return err
-				}
-				if err := os.Remove(file); err != nil {
-					return err
-				}
-			}
-			return nil
+			return tb.unpackPackages(ctx, "servers", dir, serverPackages)
 		})
 	})
 	return err
+}
+
+// unpackPackages unpacks Debian's packages into dir. log names the log.
+func (tb *testbed) unpackPackages(ctx context.Context, log, dir string, packages []string) error {
+	if err := tb.command(ctx, log, "apt-get", "-q", "update"); err != nil {
+		return err
+	}
+	// apt-get downloads into its working folder.
+	script := `cd "$0" && apt-get -q download "$@"`
+	if err := tb.command(ctx, log, append([]string{"sh", "-c", script, dir}, packages...)...); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil {
+		return err
+	}
+	if len(files) != len(packages) {
+		return fmt.Errorf("apt-get downloaded %d packages, not %d", len(files), len(packages))
+	}
+	for _, file := range files {
+		if err := tb.command(ctx, log, "dpkg", "-x", file, dir); err != nil {
+			return err
+		}
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
+	return nil
 }

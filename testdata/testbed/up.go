@@ -67,7 +67,12 @@ func (tb *testbed) makeParts(ctx context.Context) (programs string, dirs [][]str
 		programs, err = tb.buildPrograms(ctx)
 		return err
 	})
-	g.Go(func() error { return tb.makeServers(ctx) })
+	g.Go(func() error {
+		if err := tb.makeServers(ctx); err != nil {
+			return err
+		}
+		return tb.makeStores(ctx) // not beside the other: apt-get update locks its lists
+	})
 	if tb.standIns {
 		dirs = make([][]string, len(images))
 		for i, im := range images {
