@@ -143,6 +143,7 @@ type obtained struct {
 	entry  cache.Entry
 	facts  entryFacts
 	engine string // "" for a hit
+	from   string // the remote that a hit was fetched from
 	input  []byte // what the key hashes, nil for a hit
 
 	// uncommitted holds an archive that the cache could not keep.
@@ -155,18 +156,20 @@ func (o *obtained) close() {
 	}
 }
 
-// obtain looks the key up and, for a miss, builds. Among all processes on one
-// cache folder only one builds a key.
+// obtain looks the key up, here and in the remotes, and, for a miss, builds.
+// Among all processes on one cache folder only one fetches or builds a key.
 func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained, error) {
 	key, err := keyDigest(res.key)
 	if err != nil {
 		return nil, err
 	}
 	if !fresh {
-		if got, err := r.lookup(ctx, key); err == nil {
-			return got, nil
-		} else if !errors.Is(err, cache.ErrMiss) {
-			return nil, err
+		got, err := r.lookup(ctx, key)
+		if errors.Is(err, cache.ErrMiss) && r.Cache.Pulls() {
+			got, err = r.fetch(ctx, res, key)
+		}
+		if err == nil || !errors.Is(err, cache.ErrMiss) {
+			return got, err
 		}
 	}
 	end := timed(&res.timings.Resolve)
@@ -179,18 +182,9 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 		forgetMemo(ctx, r.Cache, res.memo)
 		return nil, changedDuringBuild(res.lockFile)
 	}
-	patience := time.AfterFunc(time.Second, func() {
-		r.note(res.id, "waiting for another layerbuild, which builds the same layer")
-	})
-	unlock, err := r.Cache.Lock(ctx, key)
-	patience.Stop()
+	unlock, err := r.alone(ctx, res, key)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		// A folder that cannot be locked cannot be written either: build
-		// alone and say what is wrong when storing fails.
-		unlock = func() {}
+		return nil, err
 	}
 	defer unlock()
 	earlier, err := r.lookup(ctx, key)
@@ -201,6 +195,44 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 	if err == nil && earlier != nil && !sameArchive(earlier.entry, got.entry) {
 		r.warn(res.id, fmt.Sprintf("not reproducible: key %.12s gave archive %.12s before and %.12s now; please report this",
 			res.key, earlier.entry.Blobs[roleArchive].SHA256, got.entry.Blobs[roleArchive].SHA256))
+	}
+	return got, err
+}
+
+// alone waits until no other process is at work on a key. The error is the
+// context's.
+func (r *run) alone(ctx context.Context, res *resolved, key cache.Digest) (unlock func(), err error) {
+	patience := time.AfterFunc(time.Second, func() {
+		r.note(res.id, "waiting for another layerbuild, which builds the same layer")
+	})
+	unlock, err = r.Cache.Lock(ctx, key)
+	patience.Stop()
+	if err == nil {
+		return unlock, nil
+	}
+	// A folder that cannot be locked cannot be written either: build alone and
+	// say what is wrong when storing fails.
+	return func() {}, ctx.Err()
+}
+
+// fetch asks the remotes, unless another process was faster.
+func (r *run) fetch(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
+	unlock, err := r.alone(ctx, res, key)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if got, err := r.lookup(ctx, key); err == nil || !errors.Is(err, cache.ErrMiss) {
+		return got, err
+	}
+	defer timed(&res.timings.Download)()
+	_, from, err := r.Cache.Fetch(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	got, err := r.lookup(ctx, key)
+	if err == nil {
+		got.from = from
 	}
 	return got, err
 }

@@ -71,6 +71,7 @@ type PlannedTarget struct {
 	Image     string           `json:"image,omitempty"` // for engine buildkit
 	Key       string           `json:"key"`
 	Hit       bool             `json:"hit"`
+	At        string           `json:"at,omitempty"` // the remote that has it, where the local cache has not
 	MissWhy   string           `json:"missWhy,omitempty"`
 	Output    string           `json:"output"`           // the zip's path
 	SameAs    *TargetID        `json:"sameAs,omitempty"` // an earlier target with the same key
@@ -106,6 +107,7 @@ type Built struct {
 	ZipSize   int64         `json:"size"`     // bytes
 	Unzipped  int64         `json:"unzippedSize"`
 	Hit       bool          `json:"hit"`
+	From      string        `json:"from,omitempty"`   // the remote that a hit was fetched from
 	SameAs    *TargetID     `json:"sameAs,omitempty"` // the target of this run that built it
 	Delivered bool          `json:"delivered"`        // false where the output was in place already
 	Engine    string        `json:"engine,omitempty"` // that built it, "" for a hit

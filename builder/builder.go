@@ -41,7 +41,7 @@ type Resolver interface {
 // Builder builds the layers of one configuration.
 type Builder struct {
 	Config     *Config
-	Cache      *cache.Cache
+	Cache      *cache.Cache // with its remotes
 	Runtimes   []runtimes.Runtime
 	Index      Index
 	Resolvers  map[string]Resolver // by the ecosystem of their questions

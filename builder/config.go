@@ -36,9 +36,9 @@ type Config struct {
 	Layers   []Layer         // in the file's order
 	Runtimes []runtimes.Info `json:",omitempty"` // of the file's own, which win over the table's
 	Output   string          // absolute folder
-	Cache    string          // absolute folder, or "" for the user's own
-	CABundle string          // absolute path of a PEM file, or ""
-	Engine   string          // "auto", "buildkit" or "direct"
+	Cache    CacheConfig
+	CABundle string // absolute path of a PEM file, or ""
+	Engine   string // "auto", "buildkit" or "direct"
 	Builder  BuilderConfig
 	Secrets  []Secret // in the file's order
 }
@@ -78,6 +78,21 @@ type Layer struct {
 type Include struct {
 	From string // slash-separated, clean, inside the project
 	To   string // slash-separated, clean, below the layer's root
+}
+
+// CacheConfig says where what was built is kept.
+type CacheConfig struct {
+	Folder  string         // absolute, of the local cache; or "" for the user's own
+	Remotes []RemoteConfig // in the order in which they are asked
+}
+
+// RemoteConfig is a cache that machines share.
+type RemoteConfig struct {
+	URL      string // without a login
+	Line     int
+	Push     string // "true", "false" or "auto"
+	Required bool
+	Token    PasswordSource // sent to an http server as a bearer token; all empty: none
 }
 
 // BuilderConfig says where BuildKit is.

@@ -40,7 +40,7 @@ var (
 		{"defaults", defaultsSchema, func(v value, into *configFile) { into.defaults = v }},
 		{"layers", layersSchema, func(v value, into *configFile) { into.layers = v }},
 		{"output", pathSchema, func(v value, into *configFile) { v.setPath(&into.Output) }},
-		{"cache", pathSchema, func(v value, into *configFile) { v.setPath(&into.Cache) }},
+		{"cache", cacheSchema, func(v value, into *configFile) { v.cache(&into.Cache) }},
 		{"caBundle", pathSchema, func(v value, into *configFile) { v.setPath(&into.CABundle) }},
 		{"engine", engineSchema, func(v value, into *configFile) { into.Engine = v.engine() }},
 		{"builder", builderSchema, func(v value, into *configFile) { v.builder(&into.Builder) }},

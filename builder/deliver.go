@@ -44,6 +44,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		Unzipped: got.facts.UnzippedSize,
 		Hit:      got.engine == "",
 		Engine:   got.engine,
+		From:     got.from,
 	}
 	entry := indexEntry{
 		Name:            res.id.Layer,

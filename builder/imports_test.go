@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"cache":            {"cache/disk", "cache/tempfile"},
 	"cache/disk":       {},
 	"cache/cachetest":  {"cache"},
+	"cache/share":      {"cache"},
+	"cache/web":        {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "cache/tempfile"},
 	"builder/check":    {"runtimes"},
@@ -45,7 +47,7 @@ var mayImport = map[string][]string{
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "builder/modules", "builder/maven", "runtimes/java/settings"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/share", "cache/web", "builder/modules", "builder/maven", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -60,7 +62,8 @@ var onlyIn = map[string]string{
 	"github.com/vbauerster/mpb":               "cmd/layerbuild",
 	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
 	"github.com/agext/levenshtein":            "builder cmd/layerbuild",
-	"github.com/cenkalti/backoff":             "builder/direct",
+	"github.com/cenkalti/backoff":             "builder/direct cache",
+	"google.golang.org/protobuf":              "cache/web",
 	"golang.org/x/net":                        "builder/direct builder/buildkit",
 	"gopkg.in/yaml.v3":                        "builder runtimes/node runtimes/node/npmrc",
 	"github.com/tailscale/hujson":             "runtimes/node",

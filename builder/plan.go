@@ -65,6 +65,9 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 		return p
 	}
 	p.Hit, p.MissWhy = r.wouldHit(ctx, res.key)
+	if !p.Hit && !r.opts.NoCache && r.Cache.Pulls() {
+		r.askRemotes(ctx, &p)
+	}
 	return p
 }
 
@@ -106,6 +109,25 @@ func (r *run) wouldHit(ctx context.Context, key string) (hit bool, why string) {
 		return false, miss.Reason.Error()
 	}
 	return false, err.Error()
+}
+
+// askRemotes sees whether a remote has what the local cache has not.
+func (r *run) askRemotes(ctx context.Context, p *PlannedTarget) {
+	key, err := keyDigest(p.Key)
+	if err != nil {
+		return
+	}
+	at, err := r.Cache.Peek(ctx, key)
+	switch miss := (*cache.MissError)(nil); {
+	case err == nil:
+		p.Hit, p.MissWhy, p.At = true, "", at
+	case !errors.As(err, &miss):
+		p.MissWhy = err.Error()
+	case errors.Is(miss.Reason, fs.ErrNotExist):
+		p.MissWhy += ", and in no remote"
+	default:
+		p.MissWhy += "; " + miss.Reason.Error()
+	}
 }
 
 // imageOf is the image of a recipe, with its digest where that is known.

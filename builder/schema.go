@@ -26,6 +26,8 @@ const (
 	runtimeTable = "Runtimes"
 	builderTable = "The builder"
 	tlsTable     = "Builder: tls"
+	cacheTable   = "The cache"
+	remoteTable  = "The cache: remotes"
 	secretTable  = "Secrets"
 	sourceTable  = "Secrets: password"
 )
@@ -57,6 +59,8 @@ func configSchema(describe describer) schema {
 			"runtime":  objectSchema(runtimeFields, describe, runtimeTable),
 			"builder":  objectSchema(builderFields, describe, builderTable),
 			"tls":      tls,
+			"cache":    objectSchema(cacheFields, describe, cacheTable),
+			"remote":   remoteSchema(describe),
 			"secret":   secretSchema(describe),
 			"password": sourceSchema(describe),
 		},

@@ -159,8 +159,18 @@ func (c *Cache) has(b Blob) bool {
 	return err == nil && s.Size == b.Size && c.verified(b.SHA256, s)
 }
 
-// OpenBlob opens a blob for reading, verified.
+// OpenBlob opens a blob for reading, verified. One that is of a known size, as
+// those of entries are, and that is lost here is asked of the remotes.
 func (c *Cache) OpenBlob(ctx context.Context, b Blob) (*os.File, error) {
+	f, err := c.openLocal(ctx, b)
+	if errors.Is(err, ErrMiss) && c.refetch(ctx, b) {
+		return c.openLocal(ctx, b)
+	}
+	return f, err
+}
+
+// openLocal opens a blob of the local folder for reading, verified.
+func (c *Cache) openLocal(ctx context.Context, b Blob) (*os.File, error) {
 	f, before, err := c.openUnverified(ctx, b)
 	if err != nil {
 		return nil, err

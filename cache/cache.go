@@ -107,10 +107,14 @@ func miss(key string, reason error) error {
 	return &MissError{Key: key, Reason: reason}
 }
 
-// A Cache is a local folder of entries, blobs and values. It is safe for
-// concurrent use, by any number of processes.
+// A Cache is a local folder of entries, blobs and values, with remotes behind it
+// once Connect was called. It is safe for concurrent use, by any number of
+// processes.
 type Cache struct {
-	local *disk.Store
+	local   *disk.Store
+	remotes []*remote // in the order in which they are asked
+	limits  Limits    // of the remotes
+	uploads *uploads  // nil before Connect
 }
 
 // Open returns the cache in the folder dir. Nothing is written before there
@@ -124,9 +128,14 @@ func Open(dir string) (*Cache, error) {
 	return &Cache{local: local}, nil
 }
 
-// Close removes this process's temporary files. Without it, or where the
-// process dies, the next Open does.
-func (c *Cache) Close() error { return c.local.Close() }
+// Close ends the uploads that are still under way, and removes this process's
+// temporary files. Without it, or where the process dies, the next Open does.
+func (c *Cache) Close() error {
+	if c.uploads != nil {
+		c.uploads.end(nil)
+	}
+	return c.local.Close()
+}
 
 // Dir returns the cache's folder.
 func (c *Cache) Dir() string { return c.local.Dir() }

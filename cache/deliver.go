@@ -15,8 +15,16 @@ import (
 // It shares the blob's storage where the file system can (a reflink), else
 // copies and hashes what it copies; it never links, so no edit of the output
 // reaches the cache. As long as StampOf(path) gives the stamp it returned,
-// path holds the blob.
+// path holds the blob. A blob that is lost here is asked of the remotes.
 func (c *Cache) Deliver(ctx context.Context, b Blob, path string) (Stamp, error) {
+	s, err := c.deliver(ctx, b, path)
+	if errors.Is(err, ErrMiss) && c.refetch(ctx, b) {
+		return c.deliver(ctx, b, path)
+	}
+	return s, err
+}
+
+func (c *Cache) deliver(ctx context.Context, b Blob, path string) (Stamp, error) {
 	f, before, err := c.openUnverified(ctx, b)
 	if err != nil {
 		return Stamp{}, err

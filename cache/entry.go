@@ -68,7 +68,22 @@ func decodeEntry(key Digest, data []byte) (Entry, error) {
 	return e, nil
 }
 
-// Lookup returns the entry of a key. It does not look at the blobs: each is
+// References returns, by role, the blobs that must be kept as long as data, which
+// lies in "ac/", is: those of an entry. It is nil where data names none that this
+// version knows of. A backend whose server collects garbage asks here.
+func References(data []byte) map[string]Blob {
+	kind, payload, err := unseal(data)
+	if err != nil || kind != kindEntry {
+		return nil
+	}
+	var e Entry
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil
+	}
+	return e.Blobs
+}
+
+// Lookup returns the entry of a key that the local folder has. It does not look at the blobs: each is
 // verified when it is opened or delivered, or all by Check.
 func (c *Cache) Lookup(ctx context.Context, key Digest) (Entry, error) {
 	name := entryName(key)
@@ -113,7 +128,7 @@ func (c *Cache) readSealed(ctx context.Context, name string, limit int64, decode
 	return err
 }
 
-// Check verifies the blobs of an entry: those with the given roles, or all.
+// Check verifies the blobs of an entry in the local folder: those with the given roles, or all.
 func (c *Cache) Check(ctx context.Context, e Entry, roles ...string) error {
 	if len(roles) == 0 {
 		roles = slices.Sorted(maps.Keys(e.Blobs))
@@ -123,7 +138,7 @@ func (c *Cache) Check(ctx context.Context, e Entry, roles ...string) error {
 		if !ok {
 			return miss(entryName(e.Key), fmt.Errorf("has no blob %q", role))
 		}
-		f, err := c.OpenBlob(ctx, b)
+		f, err := c.openLocal(ctx, b)
 		if err != nil {
 			return fmt.Errorf("blob %q of %s: %w", role, entryName(e.Key), err)
 		}
@@ -132,9 +147,19 @@ func (c *Cache) Check(ctx context.Context, e Entry, roles ...string) error {
 	return nil
 }
 
-// Store keeps an entry. Its blobs must have been stored before, so that no
-// process ever sees an entry whose blobs are still to come.
+// Store keeps an entry, and begins to send it to the remotes that take what is
+// built. Its blobs must have been stored before, so that no process ever sees an
+// entry whose blobs are still to come.
 func (c *Cache) Store(ctx context.Context, e Entry) error {
+	if err := c.storeLocal(ctx, e); err != nil {
+		return err
+	}
+	c.push(e)
+	return nil
+}
+
+// storeLocal keeps an entry in the local folder.
+func (c *Cache) storeLocal(ctx context.Context, e Entry) error {
 	for _, role := range slices.Sorted(maps.Keys(e.Blobs)) {
 		b := e.Blobs[role]
 		size, err := c.local.Stat(ctx, b.name())

@@ -46,17 +46,22 @@ func newClient(caBundle string, logins []runtimes.Login, idle time.Duration) (*h
 		}
 		return refused
 	}
-	if caBundle != "" {
-		roots, err := rootsWith(caBundle)
-		if err != nil {
-			return nil, err
-		}
+	roots, err := Roots(caBundle)
+	if err != nil {
+		return nil, err
+	}
+	if roots != nil {
 		t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	return &http.Client{Transport: &transport{t, logins, idle}}, nil
 }
 
-func rootsWith(caBundle string) (*x509.CertPool, error) {
+// Roots returns the system's certificate authorities and those in caBundle, a
+// PEM file; nil, which stands for the system's, where that is "".
+func Roots(caBundle string) (*x509.CertPool, error) {
+	if caBundle == "" {
+		return nil, nil
+	}
 	data, err := os.ReadFile(caBundle)
 	if err != nil {
 		return nil, &runtimes.InputError{File: caBundle, Problem: "the CA bundle cannot be read", Err: err}

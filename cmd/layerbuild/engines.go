@@ -56,6 +56,9 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 			Engine: engine, Folder: filepath.Join(cacheDir, "resolver"), Logins: configured.Logins, CABundle: caBundle,
 		},
 	}
+	if err := s.connectRemotes(ctx, b, caBundle, slices.Concat(configured.Logins, registries.Logins)); err != nil {
+		return nil, err
+	}
 	address, from := s.builderAddress(b.Config)
 	tls := b.Config.Builder.TLS
 	containers := &buildkit.Engine{

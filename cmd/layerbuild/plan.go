@@ -70,7 +70,32 @@ func writePlan(w io.Writer, plan *builder.Plan) error {
 			fmt.Fprintf(tw, "    %s\t%s\t%s\n", p.Name, p.Version, file)
 		}
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil || len(plan.Targets) < 2 {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", planSummary(plan))
+	return err
+}
+
+// planSummary counts what there is to do: targets with one key are one build.
+func planSummary(plan *builder.Plan) string {
+	var distinct, hits, impossible int
+	for _, t := range plan.Targets {
+		switch {
+		case t.SameAs != nil:
+			continue
+		case t.Hit:
+			hits++
+		case t.Engine == "":
+			impossible++
+		}
+		distinct++
+	}
+	s := fmt.Sprintf("%d targets, %d distinct: %d in the cache, %d to build", len(plan.Targets), distinct, hits, distinct-hits-impossible)
+	if impossible > 0 {
+		s += fmt.Sprintf(", %d that cannot be built", impossible)
+	}
+	return s
 }
 
 // verdict says in a few words what build would do.
@@ -78,6 +103,8 @@ func verdict(t builder.PlannedTarget) string {
 	switch {
 	case t.SameAs != nil:
 		return "the same archive as " + t.SameAs.String()
+	case t.At != "":
+		return "in the cache " + t.At
 	case t.Hit:
 		return "in the cache"
 	case t.Engine == "":

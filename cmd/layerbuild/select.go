@@ -17,16 +17,18 @@ import (
 // selection is what the flags of build and plan say: the configuration, what
 // of it is wanted, and how to make it.
 type selection struct {
-	config   string
-	runtimes []string
-	arches   []string
-	noCache  bool
-	locked   bool
-	jobs     int
-	output   string
-	engine   string
-	builder  string
-	json     bool
+	config    string
+	runtimes  []string
+	arches    []string
+	noCache   bool
+	cacheFrom []string
+	cacheTo   []string
+	locked    bool
+	jobs      int
+	output    string
+	engine    string
+	builder   string
+	json      bool
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {
@@ -39,6 +41,8 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	f.StringVar(&s.engine, "engine", "", "by `ENGINE`: auto, buildkit or direct; changes no layer")
 	s.addBuilderFlag(f)
 	f.BoolVar(&s.noCache, "no-cache", false, "build what is cached, too")
+	f.StringArrayVar(&s.cacheFrom, "cache-from", nil, "look for layers at `URL`, too, or none for no remote; may be repeated")
+	f.StringArrayVar(&s.cacheTo, "cache-to", nil, "put what is built at `URL`, too, or none; may be repeated")
 	f.BoolVar(&s.locked, "locked", inCI(), "refuse to write "+builder.LockName+"; implied by CI=true")
 	f.IntVar(&s.jobs, "jobs", 0, "use `N` workers; 0 is one for each processor")
 	s.addJSONFlag(f)

@@ -14,11 +14,12 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 )
 
-// The widest that names may be, so that a row fits 100 columns.
+// The widest that names may be, so that a row fits 110 columns.
 const (
 	maxLayerWidth   = 20
 	maxRuntimeWidth = 15 // provided.al2023
 	maxArchWidth    = 12
+	maxSameWidth    = 10
 )
 
 // resultColumns are the columns of the table; those of numbers are aligned to
@@ -94,7 +95,9 @@ func resultRow(b builder.Built) []string {
 	how := "built"
 	switch {
 	case b.SameAs != nil:
-		how = "shared" // with an earlier row
+		how = "same as " + clip(b.SameAs.Layer, maxSameWidth) // an earlier row
+	case b.From != "":
+		how = "fetched"
 	case b.Hit:
 		how = "hit"
 	}

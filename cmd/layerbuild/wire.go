@@ -26,7 +26,7 @@ func (s *selection) run(ctx context.Context, ui *ui, args []string, do func(*bui
 		return err
 	}
 	defer closeBuilder()
-	return do(b, opts)
+	return errors.Join(do(b, opts), show.uploads(ctx, b.Cache))
 }
 
 // newBuilder joins the parts of layerbuild: the one list of plugins, engines
@@ -55,7 +55,7 @@ func (s *selection) newBuilder(ctx context.Context, config *builder.Config, repo
 // cacheDir is the local cache: the environment wins, as it belongs to the
 // machine, then the configuration.
 func cacheDir(config *builder.Config) (string, error) {
-	if dir := cmp.Or(os.Getenv("LAYERBUILD_CACHE_DIR"), config.Cache); dir != "" {
+	if dir := cmp.Or(os.Getenv("LAYERBUILD_CACHE_DIR"), config.Cache.Folder); dir != "" {
 		return filepath.Abs(dir)
 	}
 	dir, err := os.UserCacheDir()

@@ -20,7 +20,7 @@ func TestCacheDir(t *testing.T) {
 	} {
 		t.Setenv("LAYERBUILD_CACHE_DIR", test.variable)
 		t.Setenv("XDG_CACHE_HOME", test.xdg)
-		if got, err := cacheDir(&builder.Config{Cache: test.config}); err != nil || got != test.want {
+		if got, err := cacheDir(&builder.Config{Cache: builder.CacheConfig{Folder: test.config}}); err != nil || got != test.want {
 			t.Errorf("%+v: got %s, %v", test, got, err)
 		}
 	}

@@ -1,0 +1,138 @@
+package builder
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// The values of a remote's push.
+const (
+	PushAlways = "true"
+	PushNever  = "false"
+	PushAuto   = "auto"
+)
+
+// remoteSchemes begin the addresses of remotes.
+var remoteSchemes = []string{"https", "http", "file", "s3", "oci"}
+
+var (
+	cacheFields = []field[CacheConfig]{
+		{"folder", pathSchema, func(v value, into *CacheConfig) { v.setPath(&into.Folder) }},
+		{"remotes", remotesSchema, func(v value, into *CacheConfig) { into.Remotes = v.remotes() }},
+	}
+
+	remoteFields = []field[RemoteConfig]{
+		{"url", remoteURLSchema, func(v value, into *RemoteConfig) { into.URL = v.remoteURL() }},
+		{"push", pushSchema, func(v value, into *RemoteConfig) { into.Push = v.push() }},
+		{"required", booleanSchema, func(v value, into *RemoteConfig) { into.Required = v.boolean() }},
+		{"token", passwordSchema, func(v value, into *RemoteConfig) { v.password(&into.Token) }},
+	}
+)
+
+const loginHint = "name where it comes from: token: {env: CACHE_TOKEN}, secrets, or ~/.netrc"
+
+// cache reads the path of the local cache, or a mapping that may hold one.
+func (v value) cache(into *CacheConfig) {
+	if v.isString() {
+		v.setPath(&into.Folder)
+		return
+	}
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("a folder (a string) or a mapping")
+		return
+	}
+	mapping(v, cacheFields, into)
+}
+
+func (v value) remotes() []RemoteConfig {
+	if v.node.Kind != yaml.SequenceNode {
+		v.wrong("a list of mappings, such as [{url: https://cache.example}]")
+		return nil
+	}
+	v.d.private = true
+	defer func() { v.d.private = false }()
+	var all []RemoteConfig
+	lines := make(map[string]int)
+	for _, n := range v.node.Content {
+		line := cmp.Or(n.Line, v.line)
+		if n = v.d.follow(n); n == nil {
+			return nil
+		}
+		item := value{v.d, "a remote", line, n}
+		r := RemoteConfig{Line: line, Push: PushNever}
+		if n.Kind != yaml.MappingNode {
+			item.addf("for example - url: https://cache.example", "a remote must be a mapping")
+			continue
+		}
+		fields := mapping(item, remoteFields, &r)
+		if fields["url"] == 0 {
+			item.addf("for example url: https://cache.example", "a remote has no url")
+		}
+		if scheme, _, _ := strings.Cut(r.URL, "://"); fields["token"] != 0 && r.URL != "" && !strings.HasPrefix(scheme, "http") {
+			v.d.addf(fields["token"], "s3 and oci take the logins that their own tools have", "token means nothing for %s", r.URL)
+		}
+		if first := lines[r.URL]; first != 0 && r.URL != "" {
+			item.addf("remove one of them", "remotes lists %s twice, first on line %d", r.URL, first)
+		}
+		lines[r.URL] = line
+		all = append(all, r)
+	}
+	return all
+}
+
+// remoteURL reads the address of a remote. No message shows it before it is
+// known that it has no login in it.
+func (v value) remoteURL() string {
+	if !v.isString() {
+		v.addf("for example url: https://cache.example", "url must be a string")
+		return ""
+	}
+	u, err := url.Parse(v.node.Value)
+	switch {
+	case err != nil || !slices.Contains(remoteSchemes, u.Scheme):
+		v.addf("they begin with "+strings.Join(remoteSchemes, "://, ")+"://", "url is no address of a cache")
+	case u.User != nil:
+		v.addf(loginHint, "a login does not belong into the file, which others can read")
+	default:
+		return v.node.Value
+	}
+	return ""
+}
+
+func (v value) push() string {
+	if v.isString() && v.node.Value == PushAuto {
+		return PushAuto
+	}
+	if v.node.Kind != yaml.ScalarNode || v.node.ShortTag() != "!!bool" {
+		v.addf("auto pushes only from the continuous integration of a protected or the default branch", "push must be true, false or auto")
+		return PushNever
+	}
+	if v.boolean() {
+		return PushAlways
+	}
+	return PushNever
+}
+
+func cacheSchema() schema {
+	return schema{"anyOf": []schema{pathSchema(), {"$ref": "#/definitions/cache"}}}
+}
+
+func remotesSchema() schema {
+	return schema{"type": "array", "items": schema{"$ref": "#/definitions/remote"}}
+}
+
+func remoteSchema(describe describer) schema {
+	s := objectSchema(remoteFields, describe, remoteTable)
+	s["required"] = []string{"url"}
+	return s
+}
+
+func remoteURLSchema() schema {
+	return schema{"type": "string", "pattern": "^(" + strings.Join(remoteSchemes, "|") + "):"}
+}
+
+func pushSchema() schema { return schema{"enum": []any{true, false, PushAuto}} }
