@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"gopkg.in/yaml.v3"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -281,12 +280,8 @@ func (v value) patterns() []string {
 	all := []string{}
 	for _, item := range v.items() {
 		pattern := item.node.Value
-		switch {
-		case !doublestar.ValidatePattern(pattern):
-			item.addf("*, **, ?, [a-z] and {a,b} are allowed", "bad pattern %q", pattern)
-		case strings.HasPrefix(pattern, "/") || slices.Contains(strings.Split(pattern, "/"), ".."):
-			item.addf("patterns are matched against paths inside the layer, such as python/requests/api.py",
-				"pattern %q can match nothing", pattern)
+		if problem, hint := runtimes.CheckFilePattern(pattern); problem != "" {
+			item.addf(hint, "%s", problem)
 		}
 		all = append(all, pattern)
 	}

@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"cache/share":      {"cache"},
 	"cache/web":        {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
-	"builder/tree":     {"runtimes", "cache/tempfile"},
+	"builder/tree":     {"runtimes", "zipper"},
 	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "builder/jvm"},

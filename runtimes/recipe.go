@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Recipe says how a package set is installed. It is plain data.
@@ -151,9 +149,7 @@ func (r Recipe) Runs() bool {
 
 // Excluded tells whether path, below the layer's root, is to be left out.
 func (r Recipe) Excluded(path string) bool {
-	return slices.ContainsFunc(r.ExcludeFiles, func(pattern string) bool {
-		return doublestar.MatchUnvalidated(pattern, path)
-	})
+	return slices.ContainsFunc(r.ExcludeFiles, func(pattern string) bool { return MatchFile(pattern, path) })
 }
 
 // Container says how a recipe is followed in a container. The steps run one

@@ -57,7 +57,7 @@ func (l look) running(t *task, took time.Duration) string {
 // ended is the line of a target that was built, or was not.
 func (l look) ended(t *task, how string, took time.Duration) string {
 	mark, code := "✓", green
-	if how != "built" {
+	if how == "failed" {
 		mark, code = "✗", red
 	}
 	return l.head(mark, code, t.label, took) + how + t.downloaded()

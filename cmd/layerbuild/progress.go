@@ -132,21 +132,26 @@ func (p *progress) sayOnce(text string) {
 }
 
 func (p *progress) start(id builder.TargetID, engine string) {
+	said := "building, engine " + engine
+	if engine == "none" { // a plain layer
+		said = "packing"
+	}
+	p.begin(id.String(), label(id), said)
+}
+
+// begin adds a task. Label is its name in few characters, and said what begins
+// where nothing can be redrawn.
+func (p *progress) begin(name, label, said string) {
 	if p.ui.quiet {
 		return
 	}
-	name := id.String()
-	t := &task{name: name, label: label(id), began: p.now(), downloads: make(map[string]counts)}
+	t := &task{name: name, label: label, began: p.now(), downloads: make(map[string]counts)}
 	p.mu.Lock()
 	p.tasks = append(p.tasks, t)
 	p.wide = max(p.wide, utf8.RuneCountInString(t.label))
 	p.mu.Unlock()
 	if p.live == nil {
-		if engine == "none" { // a plain layer
-			p.say("%s: packing", name)
-		} else {
-			p.say("%s: building, engine %s", name, engine)
-		}
+		p.say("%s: %s", name, said)
 		return
 	}
 	line := p.live.add(func(width int) string {
