@@ -127,7 +127,7 @@ func (z *zipping) run(ctx context.Context) (err error) {
 	defer p.close()
 	p.begin(z.folder, clip(filepath.Base(z.folder), usualWidth), "packing")
 	defer func() {
-		if err != nil {
+		if err != nil && ctx.Err() == nil { // else it did not fail: the user gave up
 			p.end(z.folder, "failed")
 		}
 	}()
