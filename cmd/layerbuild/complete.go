@@ -87,13 +87,15 @@ func (s *selection) known() *builder.Config {
 // completeFlags completes the values of the flags.
 func (s *selection) completeFlags(cmd *cobra.Command) {
 	for flag, complete := range map[string]cobra.CompletionFunc{
-		"config":  cobra.FixedCompletions([]cobra.Completion{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt),
-		"output":  cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
-		"engine":  cobra.FixedCompletions([]cobra.Completion{"auto", "buildkit", "direct"}, nothingElse),
-		"builder": cobra.NoFileCompletions,
-		"jobs":    cobra.NoFileCompletions,
-		"runtime": listCompletions(s.knownRuntimes),
-		"arch":    listCompletions(s.knownArches),
+		"config":     cobra.FixedCompletions([]cobra.Completion{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt),
+		"output":     cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+		"engine":     cobra.FixedCompletions([]cobra.Completion{"auto", "buildkit", "direct"}, nothingElse),
+		"builder":    cobra.NoFileCompletions,
+		"cache-from": cobra.NoFileCompletions,
+		"cache-to":   cobra.NoFileCompletions,
+		"jobs":       cobra.NoFileCompletions,
+		"runtime":    listCompletions(s.knownRuntimes),
+		"arch":       listCompletions(s.knownArches),
 	} {
 		// It fails for a flag that the command has not: some have less than all.
 		// A flag that nobody completes, the test finds.
