@@ -34,6 +34,8 @@ var mayImport = map[string][]string{
 	"zipper":           {"cache/tempfile"},
 	"cache":            {"cache/disk", "cache/tempfile"},
 	"cache/disk":       {},
+	"cache/oci":        {"cache"},
+	"cache/s3":         {"cache"},
 	"cache/cachetest":  {"cache"},
 	"cache/share":      {"cache"},
 	"cache/web":        {"cache"},
@@ -47,7 +49,7 @@ var mayImport = map[string][]string{
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/share", "cache/web", "builder/modules", "builder/maven", "runtimes/java/settings"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -71,6 +73,8 @@ var onlyIn = map[string]string{
 	"github.com/docker/cli/cli":               "builder/buildkit",
 	"github.com/go-git/go-git":                "runtimes/python",
 	"github.com/pavlo-v-chernykh/keystore-go": "builder/jvm",
+	"github.com/aws":                          "cache/s3",
+	"oras.land/oras-go":                       "cache/oci",
 }
 
 func TestImports(t *testing.T) {

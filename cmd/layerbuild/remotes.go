@@ -18,6 +18,8 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/cache/oci"
+	"github.com/layerbuild/layerbuild/cache/s3"
 	"github.com/layerbuild/layerbuild/cache/share"
 	"github.com/layerbuild/layerbuild/cache/web"
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -177,8 +179,27 @@ func (r remote) backend(roots *x509.CertPool, logins []runtimes.Login) (namedBac
 			return nil, fmt.Errorf("%s: %w", &shown, err)
 		}
 		return share.New(dir), nil
+	case "s3":
+		at, err := s3.ParseLocation(r.withLogin())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", &shown, err)
+		}
+		return s3.New(at, roots), nil
+	case "oci":
+		at, err := oci.ParseLocation(r.withLogin())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", &shown, err)
+		}
+		return oci.New(at, roots), nil
 	}
-	return nil, fmt.Errorf("%s: there are caches at https, http and file addresses, and none at %s", &shown, r.url.Scheme)
+	return nil, fmt.Errorf("%s: there are caches at https, http, file, s3 and oci addresses, and none at %s", &shown, r.url.Scheme)
+}
+
+// withLogin is the address as it was given, for those who refuse a login in it.
+func (r remote) withLogin() *url.URL {
+	u := *r.url
+	u.User = r.user
+	return &u
 }
 
 // shareFolder is the folder of a file address.
