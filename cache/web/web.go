@@ -26,8 +26,9 @@ import (
 	"github.com/layerbuild/layerbuild/cache"
 )
 
-// maxAction bounds an answer from /ac/, which is read as a whole.
-const maxAction = 64<<20 + 1<<20
+// maxAction bounds what lies below /ac/, which is read as a whole: an entry has
+// at most 1 MiB, and what is said of its blobs a second time less.
+const maxAction = 4 << 20
 
 // buffer is what a connection reads or writes at a time: layers are large.
 const buffer = 256 << 10
@@ -237,11 +238,14 @@ func (b *Backend) Put(ctx context.Context, name string, size int64, r io.ReadSee
 		return err
 	}
 	if isAction(name) {
-		data, err := io.ReadAll(io.LimitReader(r, maxAction))
+		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
 		}
 		message := encodeAction(data)
+		if len(message) > maxAction {
+			return fmt.Errorf("putting %s: it takes %d bytes; %d are allowed", name, len(message), maxAction)
+		}
 		size, r = int64(len(message)), bytes.NewReader(message)
 	}
 	body := &upload{r: r}

@@ -1,0 +1,5 @@
+//go:build e2e
+
+package web
+
+const cutStep = 1

@@ -1,0 +1,100 @@
+// Package webserver runs Debian's nginx for tests, as doc/ci.md sets it up to be
+// a remote cache.
+package webserver
+
+import (
+	_ "embed"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+//go:embed nginx.conf
+var config string
+
+// Config is the server's configuration, as doc/ci.md has it.
+func Config() string { return config }
+
+// A Server is an nginx of one test's own. Below URL it takes what is put there.
+type Server struct {
+	URL    string // http://127.0.0.1:port
+	Folder string // of what was put there
+	cmd    *exec.Cmd
+}
+
+// The login that writing needs.
+const (
+	User     = "ci"
+	Password = "planted-word-7f3a"
+)
+
+// Start starts a server in an empty folder dir. Stop it.
+func Start(dir string) (*Server, error) {
+	program, err := find()
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	l.Close()
+	s := &Server{URL: "http://" + addr, Folder: filepath.Join(dir, "layers")}
+	text := strings.NewReplacer(
+		"listen 80;", "listen "+addr+";",
+		"/srv/layerbuild", dir,
+		"/etc/nginx/layerbuild.passwd", filepath.Join(dir, "passwd"),
+	).Replace(config)
+	text = fmt.Sprintf("daemon off;\nmaster_process off;\npid %s/pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n%s}\n", dir, text)
+	for name, content := range map[string]string{
+		"nginx.conf": text,
+		"passwd":     User + ":{PLAIN}" + Password + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	for _, sub := range []string{"layers", "uploads"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	s.cmd = exec.Command(program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
+	var said strings.Builder
+	s.cmd.Stderr = &said
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			return s, nil
+		}
+		if time.Now().After(deadline) {
+			s.Stop()
+			return nil, fmt.Errorf("nginx does not answer: %w\n%s", err, &said)
+		}
+	}
+}
+
+// Stop ends the server.
+func (s *Server) Stop() {
+	s.cmd.Process.Kill() // it fails only where nginx has ended
+	s.cmd.Wait()
+}
+
+// find returns nginx's path, which a user's PATH may lack.
+func find() (string, error) {
+	for _, name := range []string{"nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("there is no nginx: apt-get install nginx-light")
+}
