@@ -20,18 +20,25 @@ import (
 )
 
 // What a network and a server can do to a transfer. Each case wants the right
-// layer or a miss, one warning, and an end within the limits, which are short.
+// layer or a miss, one warning, and an end within the limits.
 
-func shortLimits() cache.Limits {
+// patient are limits that nothing reaches which gets on at all.
+func patient() cache.Limits {
 	return cache.Limits{
-		Answer: 300 * time.Millisecond, Window: 300 * time.Millisecond, Progress: 1 << 10,
-		Tries: 3, Backoff: time.Millisecond, Patience: 2 * time.Second, Finish: 2 * time.Second,
+		Answer: time.Minute, Window: time.Minute, Progress: 1 << 10,
+		Tries: 3, Backoff: time.Millisecond, Patience: time.Minute, Finish: time.Minute,
 	}
 }
 
-// longest is what all the tries of one operation may take, with much to spare
-// for a busy machine.
-const longest = 20 * time.Second
+// impatient are for what never gets on.
+func impatient() cache.Limits {
+	l := patient()
+	l.Answer, l.Window, l.Progress = 200*time.Millisecond, 200*time.Millisecond, 1<<20
+	return l
+}
+
+// longest is more than all the tries of one operation may take: a watchdog.
+const longest = 50 * time.Second
 
 type faulty struct {
 	*cache.Cache
@@ -41,6 +48,11 @@ type faulty struct {
 
 // cacheAt opens a cache whose one remote is at an address.
 func cacheAt(t testing.TB, address string, push bool) *faulty {
+	t.Helper()
+	return cacheWith(t, address, push, patient())
+}
+
+func cacheWith(t testing.TB, address string, push bool, limits cache.Limits) *faulty {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -54,7 +66,7 @@ func cacheAt(t testing.TB, address string, push bool) *faulty {
 	f := &faulty{Cache: c}
 	b := New(u, nil, nil)
 	t.Cleanup(b.client.CloseIdleConnections)
-	c.Connect([]cache.Remote{{Name: b.String(), Backend: b, Pull: true, Push: push}}, shortLimits(), func(text string) {
+	c.Connect([]cache.Remote{{Name: b.String(), Backend: b, Pull: true, Push: push}}, limits, func(text string) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.said = append(f.said, text)
@@ -257,8 +269,8 @@ func TestLatency(t *testing.T) {
 	m.fetch(t, true)
 	m.wantWarnings(t, 0)
 	dead := newLink(t, server.URL, func(int) (int, int, time.Duration) { return -1, -1, time.Second })
-	m = cacheAt(t, dead.url(), true)
-	if err := m.fetch(t, false); err == nil || !strings.Contains(err.Error(), "no answer within 300ms") {
+	m = cacheWith(t, dead.url(), true, impatient())
+	if err := m.fetch(t, false); err == nil || !strings.Contains(err.Error(), "no answer within 200ms") {
 		t.Errorf("got %v", err)
 	}
 	m.store(t, 200_000)
@@ -336,7 +348,11 @@ func TestAnswers(t *testing.T) {
 				test.handlers[min(n, len(test.handlers)-1)](w, r)
 			}))
 			t.Cleanup(server.Close)
-			m := cacheAt(t, server.URL+"/some/prefix", false)
+			limits := patient()
+			if strings.HasPrefix(name, "dripping") {
+				limits = impatient()
+			}
+			m := cacheWith(t, server.URL+"/some/prefix", false, limits)
 			m.fetch(t, test.hit)
 			m.wantWarnings(t, test.warnings)
 			if got := int(requests.Load()); test.requests != 0 && got != test.requests {
