@@ -28,6 +28,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/layerbuild/layerbuild/cache"
@@ -81,7 +82,10 @@ func (b *Backend) newClient(ctx context.Context) (*s3.Client, error) {
 			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: b.roots.Clone()}
 		}
 	})
-	options := []func(*config.LoadOptions) error{config.WithHTTPClient(transport)}
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(transport),
+		config.WithLogger(logging.Nop{}), // it would write to stderr, which is not a library's
+	}
 	if b.at.Region != "" {
 		options = append(options, config.WithRegion(b.at.Region))
 	}
