@@ -191,6 +191,11 @@ func (r *run) obtain(ctx context.Context, res *resolved, fresh bool) (*obtained,
 	if err == nil && !fresh {
 		return earlier, nil
 	}
+	if !fresh {
+		if text := r.missText(ctx, res); text != "" {
+			r.note(res.id, "built anew: "+text)
+		}
+	}
 	got, err := r.build(ctx, res, key)
 	if err == nil && earlier != nil && !sameArchive(earlier.entry, got.entry) {
 		r.warn(res.id, fmt.Sprintf("not reproducible: key %.12s gave archive %.12s before and %.12s now; please report this",

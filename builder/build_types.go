@@ -73,8 +73,9 @@ type PlannedTarget struct {
 	Hit       bool             `json:"hit"`
 	At        string           `json:"at,omitempty"` // the remote that has it, where the local cache has not
 	MissWhy   string           `json:"missWhy,omitempty"`
-	Output    string           `json:"output"`           // the zip's path
-	SameAs    *TargetID        `json:"sameAs,omitempty"` // an earlier target with the same key
+	Changes   []Change         `json:"changes,omitempty"` // since it was built last, where it must be built
+	Output    string           `json:"output"`            // the zip's path
+	SameAs    *TargetID        `json:"sameAs,omitempty"`  // an earlier target with the same key
 }
 
 // PlannedPackage is one package of a [PlannedTarget].

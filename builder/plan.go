@@ -68,6 +68,9 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 	if !p.Hit && !r.opts.NoCache && r.Cache.Pulls() {
 		r.askRemotes(ctx, &p)
 	}
+	if key, in, unknown := r.lastInput(ctx, res); !p.Hit && unknown == "" && key != res.key {
+		p.Changes = r.changes(res, in)
+	}
 	return p
 }
 

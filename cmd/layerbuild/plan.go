@@ -140,6 +140,9 @@ func planRows(t builder.PlannedTarget) [][2]string {
 		{"not cached", t.MissWhy},
 		{"output", shortPath(t.Output)},
 	}
+	for _, change := range t.Changes {
+		rows = append(rows, [2]string{"changed", change.String()})
+	}
 	for _, warning := range t.Warnings {
 		rows = append(rows, [2]string{"warning", warning})
 	}

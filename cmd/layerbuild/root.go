@@ -50,7 +50,7 @@ machine. What to build stands in layerbuild.yaml.`,
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVarP(&ui.quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and hits")
-	root.AddCommand(newBuild(ui), newPlan(ui), newLock(ui), newZip(ui), newVersion(ui))
+	root.AddCommand(newBuild(ui), newPlan(ui), newWhy(ui), newLock(ui), newZip(ui), newVersion(ui))
 	root.SetHelpCommand(newHelp())
 	addCompletion(root)
 	return root
