@@ -37,11 +37,16 @@ type corpus struct {
 }
 
 var corpora = []corpus{
-	{Name: "node", what: "an npm tree", sum: "", make: makeNode},
-	{Name: "python", what: "site-packages with numpy, pandas and scipy", sum: "", make: makePython},
-	{Name: "jars", what: "the jars of a Spring Boot service with AWS's SDK", sum: "", make: makeJars},
-	{Name: "elf", what: "the shared libraries of pyarrow and duckdb", sum: "", make: makeELF},
-	{Name: "big", what: "one file of 240 MB", sum: "", make: makeBig, own: true},
+	{Name: "node", what: "an npm tree",
+		sum: "e96e87c2a075fafb04df4d20db4f26ccfb005090bb1230ce927ea3e483437dfc", make: makeNode},
+	{Name: "python", what: "site-packages with numpy, pandas and scipy",
+		sum: "b207a6f6c3553905faf0e0da1926102fc65098dbc881fbbfe2c143806bcf85bd", make: makePython},
+	{Name: "jars", what: "the jars of a Spring Boot service with AWS's SDK",
+		sum: "9764debd0cc1abe7ff05a18496fb4cca48de11e36bd87e8e4a6db918f8a4ab1b", make: makeJars},
+	{Name: "elf", what: "the shared libraries of pyarrow and duckdb",
+		sum: "d69159a9ec04c68410d844476630ea4e5cbba9a209af92eed7480f4fd85d5b32", make: makeELF},
+	{Name: "big", what: "one file of 240 MB",
+		sum: "664723118f9afff5df62a0e1947380b1151c10fb0e41d6f4ef9c1d0300fddfdd", make: makeBig, own: true},
 }
 
 // folder returns where the corpus is, and makes it where it is missing.
@@ -53,7 +58,7 @@ func (c corpus) folder(ctx context.Context, cache string) (string, tree, error) 
 			return "", nil, fmt.Errorf("corpus %s: %w", c.Name, err)
 		}
 	}
-	t, err := treeOf(os.DirFS(dir))
+	t, err := treeOf(dir)
 	if err != nil {
 		return "", nil, err
 	}

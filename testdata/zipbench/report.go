@@ -33,6 +33,8 @@ type Corpus struct {
 	Files   int      `json:"files"`
 	Bytes   int64    `json:"bytes"`
 	Results []Result `json:"results"`
+
+	own bool // see corpus
 }
 
 // A Result is what one contender came to.

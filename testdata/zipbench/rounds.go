@@ -26,7 +26,7 @@ func measure(ctx context.Context, c corpus, list []contender, rounds int, cache 
 	if err := s.count(&res); err != nil {
 		return res, err
 	}
-	res.Name, res.What, res.SHA256 = c.Name, c.what, c.sum
+	res.Name, res.What, res.SHA256, res.own = c.Name, c.what, c.sum, c.own
 	for _, con := range list {
 		if !c.own || con.Kind != peer {
 			res.Results = append(res.Results, Result{Contender: con.Name, Label: con.Label, Workers: con.workers, Verify: con.verify, Spliced: con.Kind == spliced, contender: con})

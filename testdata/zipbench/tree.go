@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -25,67 +27,86 @@ type node struct {
 	Sum  [sha256.Size]byte
 }
 
-// treeOf reads a file system, an archive's among them, on all cores.
-func treeOf(fsys fs.FS) (tree, error) {
-	t := tree{}
-	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(runtime.NumCPU())
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || name == "." {
+// treeOf reads a folder.
+func treeOf(dir string) (tree, error) {
+	r := newReader()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == dir {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
 			return err
 		}
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
-		g.Go(func() error {
-			n := node{Mode: info.Mode()}
-			if info.Mode().IsRegular() {
-				f, err := fsys.Open(name)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				h := sha256.New()
-				if _, err := io.Copy(h, f); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-				n.Sum = [sha256.Size]byte(h.Sum(nil))
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			t[name] = n
-			return nil
-		})
+		r.add(filepath.ToSlash(rel), info.Mode(), func() (io.ReadCloser, error) { return os.Open(name) })
 		return nil
 	})
-	if werr := g.Wait(); err == nil {
-		err = werr
-	}
-	return t, err
+	return r.tree, errors.Join(err, r.Wait())
 }
 
-// same says whether an archive holds the tree, and nothing else.
+// same says whether an archive holds the tree, and nothing else. It is read by
+// its entries: as a file system it would not have the modes of folders.
 func (t tree) same(archive string) error {
-	r, err := zip.OpenReader(archive)
+	z, err := zip.OpenReader(archive)
 	if err != nil {
 		return fmt.Errorf("%s: %w", archive, err)
 	}
-	defer r.Close()
-	if len(r.File) != len(t) {
-		return fmt.Errorf("%s has %d entries, the tree has %d", archive, len(r.File), len(t))
+	defer z.Close()
+	if len(z.File) != len(t) {
+		return fmt.Errorf("%s has %d entries, the tree has %d", archive, len(z.File), len(t))
 	}
-	got, err := treeOf(r)
-	if err != nil {
+	r := newReader()
+	for _, f := range z.File {
+		r.add(strings.TrimSuffix(f.Name, "/"), f.Mode(), f.Open)
+	}
+	if err := r.Wait(); err != nil {
 		return fmt.Errorf("%s: %w", archive, err)
 	}
 	for name, want := range t {
-		if n, ok := got[name]; !ok || n != want {
-			return fmt.Errorf("%s: %s is %v %x there, and %v %x in the tree", archive, name, n.Mode, n.Sum[:4], want.Mode, want.Sum[:4])
+		if n := r.tree[name]; n != want {
+			return fmt.Errorf("%s: %q is %v %x there, and %v %x in the tree", archive, name, n.Mode, n.Sum[:4], want.Mode, want.Sum[:4])
 		}
 	}
 	return nil
+}
+
+// A reader reads contents on all cores.
+type reader struct {
+	errgroup.Group
+	mu   sync.Mutex
+	tree tree
+}
+
+func newReader() *reader {
+	r := &reader{tree: tree{}}
+	r.SetLimit(runtime.NumCPU())
+	return r
+}
+
+func (r *reader) add(name string, mode fs.FileMode, open func() (io.ReadCloser, error)) {
+	r.Go(func() error {
+		n := node{Mode: mode}
+		if mode.IsRegular() {
+			f, err := open()
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			h := sha256.New()
+			if _, err := io.Copy(h, f); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			n.Sum = [sha256.Size]byte(h.Sum(nil))
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.tree[name] = n
+		return nil
+	})
 }
 
 // sameBytes says whether two files are equal.
