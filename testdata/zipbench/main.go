@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 )
 
@@ -57,10 +58,13 @@ func bench(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	list = chosen(list, *contenderNames, func(c contender) string { return c.Name })
-	trees := chosen(corpora, *corpusNames, func(c corpus) string { return c.Name })
-	if len(list) == 0 || len(trees) == 0 {
-		return errors.New("no contender or no corpus has such a name")
+	list, err = chosen(list, *contenderNames, func(c contender) string { return c.Name })
+	if err != nil {
+		return fmt.Errorf("-contender: %w", err)
+	}
+	trees, err := chosen(corpora, *corpusNames, func(c corpus) string { return c.Name })
+	if err != nil {
+		return fmt.Errorf("-corpus: %w", err)
 	}
 	cache, err := cacheFolder()
 	if err != nil {
@@ -83,14 +87,20 @@ func bench(ctx context.Context, args []string) error {
 }
 
 // chosen are the members of list whose name begins with one of prefixes.
-func chosen[T any](list []T, prefixes string, name func(T) string) (out []T) {
-	for _, e := range list {
-		for p := range strings.SplitSeq(prefixes, ",") {
-			if strings.HasPrefix(name(e), p) {
-				out = append(out, e)
-				break
-			}
+func chosen[T any](list []T, prefixes string, name func(T) string) (out []T, err error) {
+	begins := func(p string) func(T) bool {
+		return func(e T) bool { return strings.HasPrefix(name(e), p) }
+	}
+	given := strings.Split(prefixes, ",")
+	for _, p := range given {
+		if !slices.ContainsFunc(list, begins(p)) {
+			return nil, fmt.Errorf("no name begins with %q", p)
 		}
 	}
-	return out
+	for _, e := range list {
+		if slices.ContainsFunc(given, func(p string) bool { return begins(p)(e) }) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
