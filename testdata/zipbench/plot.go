@@ -70,25 +70,26 @@ func (c Corpus) panel(zip9 *Result) panel {
 	}
 	p.Middle, p.Label = (p.Left+p.Right)/2, (p.Top+p.Bottom)/2
 	var shown []Result
-	fastest, least, most := 1.0, 1.0, 1.0
+	slowest, fastest, least, most := 1.0, 1.0, 1.0, 1.0
 	for _, r := range c.Results {
 		if r.Verify {
 			continue
 		}
 		shown = append(shown, r)
-		fastest = max(fastest, zip9.Median.Seconds/r.Median.Seconds)
+		speed := zip9.Median.Seconds / r.Median.Seconds
+		slowest, fastest = min(slowest, speed), max(fastest, speed)
 		size := float64(r.Size) / float64(zip9.Size)
 		least, most = min(least, size), max(most, size)
 	}
-	right := math.Ceil(math.Log2(fastest)) + 1
-	x := scale(-1, right, float64(p.Left), float64(p.Right))
+	left, right := math.Floor(math.Log2(slowest)-0.3), math.Ceil(math.Log2(fastest)+0.3)
+	x := scale(left, right, float64(p.Left), float64(p.Right))
 	step := 0.01
 	for (most-least)/step > 7 {
 		step *= 2
 	}
 	low, high := math.Floor(least/step-0.5), math.Ceil(most/step+0.5)
 	y := scale(low*step, high*step, float64(p.Bottom), float64(p.Top))
-	for e := -1.0; e <= right; e++ {
+	for e := left; e <= right; e++ {
 		p.XTicks = append(p.XTicks, tick{x(e), fmt.Sprintf("%g×", math.Exp2(e))})
 	}
 	for i := low; i <= high; i++ {
@@ -128,24 +129,37 @@ func (p *panel) place() {
 	for i := range p.Points {
 		o := &p.Points[i]
 		width := letter * float64(len(o.Label))
-		for n := range 24 {
-			dy := float64((n+2)/4) * line
-			if n/2%2 == 1 {
-				dy = -dy
+		if o.Class == "ours" {
+			width *= 1.12 // bold
+		}
+		for _, at := range places {
+			x := o.X + at.dx
+			b := box{x, o.Y + at.dy*line - line/2, x + width, o.Y + at.dy*line + line/2}
+			switch at.anchor {
+			case "middle":
+				b.left, b.right = x-width/2, x+width/2
+			case "end":
+				b.left, b.right = x-width, x
 			}
-			b := box{o.X + 8, o.Y + dy - line/2, o.X + 8 + width, o.Y + dy + line/2}
-			o.LX, o.Anchor = b.left, "start"
-			if n%2 == 1 {
-				b.left, b.right = o.X-8-width, o.X-8
-				o.LX, o.Anchor = b.right, "end"
-			}
-			o.LY = o.Y + dy + 4
+			o.LX, o.LY, o.Anchor = x, o.Y+at.dy*line+4, at.anchor
 			if p.free(b, taken) {
 				taken = append(taken, b)
 				break
 			}
 		}
 	}
+}
+
+// places are where a label may be, from its point, the best one first: pixels
+// to the right, and lines down.
+var places = []struct {
+	dx, dy float64
+	anchor string
+}{
+	{8, 0, "start"}, {-8, 0, "end"}, {0, -1, "middle"}, {0, 1, "middle"},
+	{6, -0.9, "start"}, {6, 0.9, "start"}, {-6, -0.9, "end"}, {-6, 0.9, "end"},
+	{0, -2, "middle"}, {0, 2, "middle"}, {8, -2, "start"}, {-8, 2, "end"}, {-8, -2, "end"}, {8, 2, "start"},
+	{0, 3, "middle"}, {0, -3, "middle"}, {8, 3, "start"}, {-8, -3, "end"},
 }
 
 func (p *panel) free(b box, taken []box) bool {
