@@ -16,7 +16,7 @@ const (
 	panelWidth, panelHeight = 520, 360
 	plotLeft, plotTop       = 64, 40 // of a panel, to its axes
 	plotRight, plotBottom   = 16, 44
-	letter, line            = 5.7, 13 // of a label
+	letter, line            = 6.1, 13 // of a label
 )
 
 // A panel is one corpus: speed from left to right, by powers of two, and size
@@ -81,7 +81,7 @@ func (c Corpus) panel(zip9 *Result) panel {
 		size := float64(r.Size) / float64(zip9.Size)
 		least, most = min(least, size), max(most, size)
 	}
-	left, right := math.Floor(math.Log2(slowest)-0.3), math.Ceil(math.Log2(fastest)+0.3)
+	left, right := math.Floor(math.Log2(slowest)-0.3), math.Ceil(math.Log2(fastest)+0.7)
 	x := scale(left, right, float64(p.Left), float64(p.Right))
 	step := 0.01
 	for (most-least)/step > 7 {
