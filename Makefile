@@ -51,6 +51,7 @@ check: build ## format, vet, lint, go.mod
 	$(ZIPBENCH) vet ./...
 	$(GO) run $(STATICCHECK) -tags e2e ./... ./testdata/fetch
 	$(GO) mod tidy -diff
+	$(ZIPBENCH) mod tidy -diff
 
 unit: ## the tests that need no root, network or container, with the race detector
 	$(GO) test -race ./...

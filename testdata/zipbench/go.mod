@@ -7,7 +7,7 @@ replace github.com/layerbuild/layerbuild => ../..
 require (
 	github.com/layerbuild/layerbuild v0.0.0-00010101000000-000000000000
 	github.com/saracen/fastzip v0.2.0
-	golang.org/x/sync v0.23.0
+	golang.org/x/sync v0.24.0
 )
 
 require (
