@@ -68,10 +68,20 @@ func (r *Report) verdict() string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\nWhat is wanted, and what came out; spliced archives were those of a full build, byte for byte, each time:\n\n")
+	b.WriteString("\nWhat is wanted, and what came out")
+	if r.spliced() {
+		b.WriteString("; spliced archives were those of a full build, byte for byte, each time")
+	}
+	b.WriteString(":\n\n")
 	writeRows(&b, rows)
 	b.WriteString(r.paper())
 	return b.String()
+}
+
+func (r *Report) spliced() bool {
+	return slices.ContainsFunc(r.Corpora, func(c Corpus) bool {
+		return slices.ContainsFunc(c.Results, func(r Result) bool { return r.Spliced })
+	})
 }
 
 // peak is the largest of all rounds: a bound holds for each.
