@@ -32,8 +32,8 @@ demo: build ## build layers of Python, Node.js and Java for real and list what c
 test: deps check unit e2e ## everything
 	@echo "make test: all passed"
 
-# What the tests need beside Go and make: gcc for the race detector, zip tools
-# and Python to read our archives with, and a JDK for Maven on the machine.
+# What the tests need beside Go and make: gcc for the race detector, zip tools,
+# Python and Java to read our archives with, and a JDK for Maven on the machine.
 deps:
 	@missing=; \
 	for c in gcc git python3 unzip zip; do command -v $$c >/dev/null || missing="$$missing $$c"; done; \

@@ -17,8 +17,8 @@ var ErrRefused = errors.New("archive refused")
 type Limits struct {
 	// Entries is how many there may be; by default 131,072.
 	Entries int
-	// Directory is how many bytes the central directory may have, and so how
-	// much Open holds in memory, about twice as much; by default 64 MiB.
+	// Directory is how many bytes the central directory may have; by default
+	// 64 MiB. Open needs up to about three times as much memory.
 	Directory int64
 	// Unzipped is how many bytes all entries together may state as their
 	// size; by default 1 GiB. No more than an entry states is ever inflated.

@@ -1,5 +1,6 @@
 // Package zipper writes zip archives whose bytes depend on nothing but what
-// is archived, and writes them on all cores.
+// is archived, and writes them on all cores. It also reads them, and those of
+// others, safely.
 //
 // Terms used throughout:
 //
@@ -21,6 +22,9 @@
 // [Write] streams: it never seeks on its output. [Verify] reads an archive
 // back with another inflater than the one that belongs to the compressor, and
 // belongs after every Write whose archive is going to be kept.
+//
+// [Open] reads zip files of any origin. It refuses what programs that read
+// them understand differently, and what costs more than it may.
 package zipper
 
 import (
