@@ -65,8 +65,7 @@ type ArchiveEntry struct {
 	// and the like. A folder's name, and no other, ends in a slash.
 	Name string
 	// Mode is what the archive states, set-id bits and device files
-	// included; 0644, 0755 for folders, where it was made by a program that
-	// knows no Unix modes.
+	// included; 0644, or 0755 for folders, where it states no Unix mode.
 	Mode       fs.FileMode
 	Size       int64  // bytes of content
 	Compressed int64  // bytes of data in the archive

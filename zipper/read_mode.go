@@ -23,7 +23,8 @@ func (e *ArchiveEntry) setMode(creator uint16, attributes uint32) error {
 		e.Mode = dirMode
 	}
 	isDir := named
-	if system := creator >> 8; system == madeByUnix || system == madeByMacOS {
+	system := creator >> 8
+	if (system == madeByUnix || system == madeByMacOS) && attributes>>16 != noMode {
 		mode, ok := fromUnixMode(attributes >> 16)
 		if !ok {
 			return fmt.Errorf("its mode %#o has no known type", attributes>>16)
@@ -39,7 +40,12 @@ func (e *ArchiveEntry) setMode(creator uint16, attributes uint32) error {
 	return nil
 }
 
-const unixType = 0o170000
+const (
+	unixType = 0o170000
+	// noMode, -1, is what early releases of Maven's archiver wrote for folders:
+	// many jars have it.
+	noMode = 0xffff
+)
 
 // fromUnixMode turns st_mode around, with type bits of 0 for a regular file.
 func fromUnixMode(m uint32) (mode fs.FileMode, ok bool) {

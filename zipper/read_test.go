@@ -144,7 +144,8 @@ func sameAsArchiveZip(archive []byte, limits Limits) error {
 			e.Method != f.Method || e.CRC32 != f.CRC32 {
 			return fmt.Errorf("%+v, archive/zip has %+v", e, f.FileHeader)
 		}
-		if made := f.CreatorVersion >> 8; (made == madeByUnix || made == madeByMacOS) && e.Mode != f.Mode() {
+		made, attributes := f.CreatorVersion>>8, f.ExternalAttrs
+		if (made == madeByUnix || made == madeByMacOS) && attributes>>16 != noMode && e.Mode != f.Mode() {
 			return fmt.Errorf("%q: mode %v, archive/zip has %v", e.Name, e.Mode, f.Mode())
 		}
 		got, err := readContent(e)
@@ -220,6 +221,8 @@ func TestOpenModes(t *testing.T) {
 		{"f", 11, 0o100600 << 16, "-rw-r--r--"},
 		{"d/", madeByUnix, 0o040700<<16 | dosFolder, "drwx------"},
 		{"d/", madeByUnix, 0o000750 << 16, "drwxr-x---"},
+		{"d/", madeByUnix, noMode<<16 | dosFolder, "drwxr-xr-x"},
+		{"f", madeByUnix, noMode << 16, "-rw-r--r--"},
 		{"d/", 10, dosFolder, "drwxr-xr-x"},
 		{"d/", 10, 0x20, "drwxr-xr-x"},
 	}
