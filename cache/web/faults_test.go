@@ -338,7 +338,7 @@ func TestAnswers(t *testing.T) {
 		"dripping entry":      {always(drip), false, 1, 3},
 		"dripping blobs":      {always(blobs(drip)), false, 1, 0},
 		"cut in the middle":   {once(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), true, 0, 4},
-		"redirected for ever": {always(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }), false, 1, 0},
+		"redirected for ever": {always(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }), false, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

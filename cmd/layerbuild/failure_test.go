@@ -52,6 +52,8 @@ import (
 //	odd names of folders                 build_folders.txtar, TestFoldersInContainer (e2e)
 //	damaged cache, lost archive          build_damaged.txtar, package builder's repair_test.go
 //	wrong lock files and configurations  fail_lock.txtar, fail_selection.txtar
+//	a remote not there, required or not  remote.txtar; any other way to fail in
+//	                                     package cache/web's faults_test.go
 //	other files than were locked         fail_index.txtar, TestWrongPins (e2e)
 //	hostile packages                     fail_hostile.txtar, TestHostileInContainer (e2e)
 

@@ -15,6 +15,10 @@ import (
 	"sync"
 	"testing"
 
+	"gopkg.in/yaml.v3"
+
+	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/testdata/webserver"
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
@@ -281,5 +285,76 @@ func TestRemoteSecrets(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPushAuto: with push: auto a run pushes from the trusted branch's CI alone,
+// and what others need they fetch.
+func TestPushAuto(t *testing.T) {
+	index, err := wheelhouse.Serve(scriptWheels()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(index.Close)
+	event := filepath.Join(t.TempDir(), "event.json")
+	writeFile(t, event, `{"repository": {"default_branch": "main"}}`)
+	push := []string{"GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=push", "GITHUB_REF_TYPE=branch", "GITHUB_REF=refs/heads/main", "GITHUB_EVENT_PATH=" + event}
+	pull := []string{"GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=pull_request", "GITHUB_REF_TYPE=branch", "GITHUB_REF=refs/pull/1/merge", "GITHUB_EVENT_PATH=" + event}
+	server := newStore(t, false)
+	r := newRunner(t, index, "core==1.0")
+	config := "layers:\n  svc: {path: ., runtime: python3.11, architectures: [x86_64]}\n"
+	writeFile(t, filepath.Join(r.dir, "layerbuild.yaml"), config+fmt.Sprintf("cache: {remotes: [{url: %q, push: auto}]}\n", server.URL))
+	for i, job := range []struct {
+		env  []string
+		want string
+		puts int
+	}{{pull, " built ", 0}, {push, " built ", 4}, {pull, " fetched ", 4}} {
+		r.data, r.env = t.TempDir(), job.env
+		if err := os.Mkdir(filepath.Join(r.data, "tmp"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		stdout, _ := r.run(0, "build", "--engine", "direct")
+		if !strings.Contains(stdout, job.want) || server.puts != job.puts {
+			t.Errorf("job %d: %d uploads, want %d and %q\n%s", i, server.puts, job.puts, job.want, stdout)
+		}
+	}
+}
+
+// TestRecipes holds doc/ci.md against what is tried: its server's configuration is
+// the one that tests run, its layerbuild.yaml loads, its other files are YAML.
+func TestRecipes(t *testing.T) {
+	data, err := os.ReadFile("../../doc/ci.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]int)
+	for _, block := range strings.Split(string(data), "\n```")[1:] {
+		kind, text, _ := strings.Cut(block, "\n")
+		if text == "" || kind == "" { // the end of a block, and what follows
+			continue
+		}
+		text += "\n"
+		first, _, _ := strings.Cut(text, "\n")
+		seen[kind]++
+		switch {
+		case kind == "nginx":
+			if text != webserver.Config() {
+				t.Error("the server's configuration is not testdata/webserver/nginx.conf")
+			}
+		case first == "# layerbuild.yaml":
+			file := filepath.Join(t.TempDir(), "layerbuild.yaml")
+			writeFile(t, file, text)
+			if _, err := builder.LoadConfig(file); err != nil {
+				t.Error(err)
+			}
+		case kind == "yaml":
+			var any map[string]any
+			if err := yaml.Unmarshal([]byte(text), &any); err != nil || len(any) == 0 {
+				t.Errorf("%s: %v", first, err)
+			}
+		}
+	}
+	if seen["nginx"] != 1 || seen["yaml"] != 6 {
+		t.Errorf("found %v", seen)
 	}
 }

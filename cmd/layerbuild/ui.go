@@ -31,6 +31,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -85,8 +86,11 @@ func hint(err error) string {
 		invalid     x509.CertificateInvalidError
 		login       *runtimes.LoginError
 		install     *runtimes.InstallError
+		remote      *cache.RemoteError
 	)
 	switch {
+	case errors.As(err, &remote):
+		return "without required: true it costs a warning and no build; --cache-from none and --cache-to none leave it out for a run"
 	case errors.As(err, &input) && input.Hint != "":
 		return input.Hint
 	case errors.As(err, &digest):

@@ -8,30 +8,30 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
 // The stores are what the cache's remotes are tested against: an S3 server, by
-// its version since it is no library of ours, and CNCF's Distribution, which
-// unlike the testbed's own registry collects garbage and knows logins.
-const (
-	storeProgram = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-	storePackage = "docker-registry"
-)
+// its version since it is no library of ours; CNCF's Distribution, which
+// unlike the testbed's own registry collects garbage and knows logins; and nginx.
+const storeProgram = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+
+var storePackages = []string{"docker-registry", "nginx"}
 
 func storesKey() string {
-	sum := sha256.Sum256([]byte("stores 1 " + runtime.Version() + " " + storeProgram + " " + storePackage))
+	sum := sha256.Sum256([]byte("stores 1 " + runtime.Version() + " " + storeProgram + " " + strings.Join(storePackages, " ")))
 	return hex.EncodeToString(sum[:])
 }
 
 func (tb *testbed) storesDir() string { return tb.partDir("stores", storesKey()) }
 
-// makeStores makes the folder with the stores in it: usr/bin/versitygw and
-// usr/bin/docker-registry. The tests start them themselves, for themselves alone.
+// makeStores makes the folder with the stores in it: usr/bin/versitygw,
+// usr/bin/docker-registry and usr/sbin/nginx. The tests start them themselves, for themselves alone.
 func (tb *testbed) makeStores(ctx context.Context) error {
 	_, err := tb.part("stores", storesKey(), func(dir string) error {
-		return step("fetching "+storePackage+" and building versitygw", func() error {
-			if err := tb.unpackPackages(ctx, "stores", dir, []string{storePackage}); err != nil {
+		return step("fetching docker-registry and nginx, building versitygw", func() error {
+			if err := tb.unpackPackages(ctx, "stores", dir, storePackages); err != nil {
 				return err
 			}
 			return tb.buildStore(ctx, filepath.Join(dir, "usr", "bin"))

@@ -4,6 +4,7 @@ package webserver
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -89,12 +90,12 @@ func (s *Server) Stop() {
 	s.cmd.Wait()
 }
 
-// find returns nginx's path, which a user's PATH may lack.
+// find returns nginx's path: the testbed's, or the machine's own.
 func find() (string, error) {
-	for _, name := range []string{"nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"} {
+	for _, name := range []string{filepath.Join(os.Getenv("LAYERBUILD_TEST_STORES"), "usr/sbin/nginx"), "nginx"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("there is no nginx: apt-get install nginx-light")
+	return "", errors.New(`there is no nginx: eval "$(go -C testdata/testbed run . env)", or install it`)
 }
