@@ -180,7 +180,9 @@ func TestBenchFifty(t *testing.T) {
 	index.Close() // from here on there is no network but the remote
 	os.RemoveAll(dist)
 	second := timed(machine("second"), "build", "--cache-from", server.URL)
-	noOp := medians(t, func() { command(t, project, append(machine("second"), "CI="), exe, "build", "--cache-from", server.URL) })[0]
+	noOp := medians(t, func() {
+		command(t, project, append(machine("second"), "CI="), exe, "build", "--cache-from", server.URL)
+	})[0]
 	fmt.Printf("\n50 services, 10 distinct archives of 40 MB, downloads warm:\n")
 	fmt.Printf("  fifty separate builds %.1f s; one cold run, all uploaded, %.1f s; second machine, all fetched, %.1f s; no-op there %v\n",
 		separate.Seconds(), cold.Seconds(), second.Seconds(), noOp.Round(time.Millisecond))
