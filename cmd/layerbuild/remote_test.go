@@ -67,6 +67,20 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// uploads is how many there were.
+func (s *store) uploads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.puts
+}
+
+// onlyCame tells whether every request had one login.
+func (s *store) onlyCame(authorization string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.came[authorization] && len(s.came) == 1
+}
+
 // monorepo writes a project of fifty services with ten distinct package sets.
 func monorepo(t *testing.T) (*wheelhouse.Index, *runner) {
 	t.Helper()
@@ -146,8 +160,8 @@ func TestFifty(t *testing.T) {
 	if strings.Contains(stderr, "warning") {
 		t.Error(stderr)
 	}
-	if shared.puts != 40 { // an entry and three blobs each
-		t.Errorf("%d uploads, want 40", shared.puts)
+	if shared.uploads() != 40 { // an entry and three blobs each
+		t.Errorf("%d uploads, want 40", shared.uploads())
 	}
 	first := r.outputs()
 	index.Close()
@@ -173,8 +187,8 @@ func TestFifty(t *testing.T) {
 	if stderr != "" {
 		t.Errorf("it said %s", stderr)
 	}
-	if shared.puts != 40 {
-		t.Errorf("%d uploads after it, want 40", shared.puts)
+	if shared.uploads() != 40 {
+		t.Errorf("%d uploads after it, want 40", shared.uploads())
 	}
 	for name, data := range second.outputs() {
 		if !bytes.Equal(first[name], data) {
@@ -246,8 +260,8 @@ func TestRemoteSecrets(t *testing.T) {
 				}
 			}
 			build(" built ")
-			if server.puts != 4 || !server.came[test.authorization] || len(server.came) != 1 {
-				t.Errorf("%d uploads; logins %v", server.puts, server.came)
+			if server.uploads() != 4 || !server.onlyCame(test.authorization) {
+				t.Errorf("%d uploads, or another login", server.uploads())
 			}
 			caches := []string{r.data}
 			r.data = t.TempDir()
@@ -266,6 +280,8 @@ func TestRemoteSecrets(t *testing.T) {
 			build("401 Unauthorized: the login is wrong or has expired; it is left alone")
 			caches = append(caches, r.data, r.dir)
 
+			server.mu.Lock()
+			defer server.mu.Unlock()
 			encoded := strings.TrimPrefix(basic, "Basic ")
 			for _, secret := range []string{planted, encoded} {
 				if strings.Contains(said.String(), secret) {
@@ -314,8 +330,8 @@ func TestPushAuto(t *testing.T) {
 			t.Fatal(err)
 		}
 		stdout, _ := r.run(0, "build", "--engine", "direct")
-		if !strings.Contains(stdout, job.want) || server.puts != job.puts {
-			t.Errorf("job %d: %d uploads, want %d and %q\n%s", i, server.puts, job.puts, job.want, stdout)
+		if !strings.Contains(stdout, job.want) || server.uploads() != job.puts {
+			t.Errorf("job %d: %d uploads, want %d and %q\n%s", i, server.uploads(), job.puts, job.want, stdout)
 		}
 	}
 }
