@@ -41,18 +41,24 @@ func FuzzBlocks(f *testing.F) {
 	})
 }
 
-// joinBlocks compresses data as Write does, in blocks of another size.
+// joinBlocks compresses data as Write does, in blocks of another size, and
+// inflates each of them by itself.
 func joinBlocks(d *deflater, data []byte, size int) (out []byte, err error) {
+	var p proof
 	for at := 0; ; at += size {
 		end := min(at+size, len(data))
-		// The dictionary gets memory of its own, which is then overwritten:
-		// no later block may depend on it.
-		dict := bytes.Clone(data[max(0, at-dictSize):at])
-		out, err = d.block(out, dict, data[at:end], end == len(data))
-		if err != nil || end == len(data) {
+		// The block gets memory of its own, which is then overwritten: no
+		// later one may depend on it.
+		before := min(at, dictSize)
+		buf := bytes.Clone(data[at-before : end])
+		start := len(out)
+		if out, err = d.block(out, buf, before, end == len(data)); err != nil {
 			return out, err
 		}
-		clear(dict)
+		if err := p.check(out[start:], buf[:before], buf[before:], end == len(data)); err != nil || end == len(data) {
+			return out, err
+		}
+		clear(buf)
 	}
 }
 

@@ -20,77 +20,89 @@ const tasksPerWorker = 4
 
 // A task is a piece of work and, when done, its result.
 type task struct {
-	first, end int // the entries it belongs to; one, if file is set
+	first, end int // the entries it belongs to; one, if file or splice is set
 
-	file *bigFile      // the file whose block it is, if it is a block
-	last bool          // whether it is the file's last block
-	turn chan struct{} // closed when the block before has been read
-	pass chan struct{} // to be closed when this one has been read
+	splice *place        // the record that takes the entry's place, if there is one
+	file   *bigFile      // the file whose block it is, if it is a block
+	last   bool          // whether it is the file's last block
+	turn   chan struct{} // closed when the block before has been read
+	pass   chan struct{} // to be closed when this one has been read
 
-	content int64         // bytes of content in it
-	out     []byte        // whole records of small entries, or a compressed block
-	done    chan struct{} // receives one value when out is ready
+	content int64  // bytes of content in it
+	out     []byte // whole records of small entries, or a compressed block
+	done    bool   // whether out is ready
 }
 
 // A packer runs the workers of one Write. Its tasks circulate: a worker takes
 // a free one, fills and queues it under mu, so that the queue has archive
-// order, and works on it; the assembler takes tasks from the queue, waits for
-// each, writes its result and frees it.
+// order, and works on it. Whoever has done the first task of the queue writes
+// it and all done ones after it, and frees them, while the others go on. So
+// there is no thread besides the workers, and none of them waits for another
+// unless it is all tasks ahead.
 type packer struct {
 	opts    Options
 	entries []Entry
 	infos   []EntryInfo // by entry; each set by the task that finishes it
+	earlier *earlier
+	out     *assembler
 
-	free  chan *task
-	queue chan *task
+	free chan *task
 
-	mu    sync.Mutex
-	next  int      // the first entry that is in no task yet
-	file  *bigFile // the file being cut into blocks, if any
-	ended bool     // whether queue is closed
-	open  map[*bigFile]bool
+	mu      sync.Mutex
+	next    int      // the first entry that is in no task yet
+	file    *bigFile // the file being cut into blocks, if any
+	open    map[*bigFile]bool
+	queue   []*task // in archive order, from the first that is not written
+	writing bool    // whether a worker is writing, or has failed to
 }
 
-func newPacker(sorted []Entry, opts Options) *packer {
+func newPacker(w io.Writer, sorted []Entry, opts Options) *packer {
 	n := opts.workers() * tasksPerWorker
 	p := &packer{
 		opts:    opts,
 		entries: sorted,
 		infos:   make([]EntryInfo, len(sorted)),
+		earlier: newEarlier(opts.Earlier),
 		free:    make(chan *task, n),
-		queue:   make(chan *task, n),
 		open:    make(map[*bigFile]bool),
 	}
+	p.out = newAssembler(p, w)
 	for i := range sorted {
 		p.infos[i].Name, p.infos[i].Mode, p.infos[i].Size = sorted[i].Name, sorted[i].Mode, sorted[i].Size
 	}
 	for range n {
-		p.free <- &task{done: make(chan struct{}, 1)}
+		p.free <- new(task)
 	}
 	return p
 }
 
-// run starts the workers and the assembler, and waits for all of them.
-func (p *packer) run(ctx context.Context, w io.Writer) (Info, error) {
+// run starts the workers, waits for all of them, and ends the archive.
+func (p *packer) run(ctx context.Context) (info Info, err error) {
+	defer func() {
+		if cerr := p.out.close(); err == nil {
+			err = cerr
+		}
+	}()
+	if err := p.spliceBig(ctx); err != nil {
+		return Info{}, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for range p.opts.workers() {
 		g.Go(func() error { return p.work(ctx) })
 	}
-	a := newAssembler(p, w)
-	g.Go(func() error { return a.run(ctx) })
-	err := g.Wait()
+	err = g.Wait()
 	for f := range p.open { // only after an error
 		f.content.Close()
 	}
 	if err != nil {
 		return Info{}, err
 	}
-	return a.info, nil
+	return p.out.finish()
 }
 
 // work does tasks until there are no more.
 func (p *packer) work(ctx context.Context) error {
-	w := worker{p: p, buf: make([]byte, dictSize+blockSize+1)}
+	w := newWorker(p)
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -102,18 +114,15 @@ func (p *packer) work(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if !p.assign(t) {
+			p.free <- t // so that no other worker waits for it
 			return nil
 		}
-		var err error
-		if t.file != nil {
-			err = w.packBlock(ctx, t)
-		} else {
-			err = w.packUnit(ctx, t)
-		}
-		if err != nil {
+		if err := w.do(ctx, t); err != nil {
 			return err
 		}
-		t.done <- struct{}{}
+		if err := p.finished(ctx, t); err != nil {
+			return err
+		}
 	}
 }
 
@@ -122,23 +131,24 @@ func (p *packer) assign(t *task) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file == nil && p.next == len(p.entries) {
-		if !p.ended {
-			p.ended = true
-			close(p.queue)
-		}
 		return false
 	}
-	*t = task{out: t.out[:0], done: t.done}
-	if p.file == nil && p.entries[p.next].isBig() {
+	*t = task{out: t.out[:0]}
+	switch {
+	case p.file != nil:
+		p.assignBlock(t)
+	case p.earlier.big[p.next] != nil:
+		t.first, t.end = p.next, p.next+1
+		t.splice, t.content = p.earlier.big[p.next], p.entries[p.next].Size
+		p.next++
+	case p.entries[p.next].isBig():
 		p.file = newBigFile(p.next, p.entries[p.next].Size)
 		p.next++
-	}
-	if p.file != nil {
 		p.assignBlock(t)
-	} else {
+	default:
 		p.assignUnit(t)
 	}
-	p.queue <- t // never blocks: there is room for all tasks
+	p.queue = append(p.queue, t)
 	return true
 }
 
@@ -171,6 +181,41 @@ func (p *packer) assignUnit(t *task) {
 // isBig reports whether the entry has more than one block.
 func (e *Entry) isBig() bool {
 	return e.Mode.IsRegular() && e.Size > blockSize
+}
+
+// finished notes that t is done and writes what can be written now, unless
+// another worker is writing: then that one will come upon t.
+func (p *packer) finished(ctx context.Context, t *task) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.done = true
+	if p.writing {
+		return nil
+	}
+	p.writing = true
+	for len(p.queue) > 0 && p.queue[0].done {
+		first := p.queue[0]
+		p.queue = p.queue[1:]
+		if err := p.write(ctx, first); err != nil {
+			return err // and p.writing stays: nobody else is to go on
+		}
+	}
+	p.writing = false
+	return nil
+}
+
+// write writes a task's result with mu unlocked, and frees the task.
+func (p *packer) write(ctx context.Context, t *task) error {
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.out.add(ctx, t); err != nil {
+		return err
+	}
+	p.free <- t // never blocks: there is room for all tasks
+	return nil
 }
 
 // setOpen notes whether f's content is open, so that run can close what an

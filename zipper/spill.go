@@ -2,6 +2,7 @@ package zipper
 
 import (
 	"bytes"
+	"hash/crc32"
 	"io"
 
 	"github.com/layerbuild/layerbuild/cache/tempfile"
@@ -12,11 +13,14 @@ import (
 // wait until its last block is done.
 const spillSize = 8 << 20
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // A spill holds bytes in memory up to spillSize and beyond that in a
 // temporary file, which it keeps for the next time.
 type spill struct {
 	dir  string
 	size int64
+	sum  uint32 // CRC-32C of what it holds
 	mem  []byte
 	file *tempfile.File
 	// spilled is whether the bytes are in file, all of them.
@@ -28,6 +32,7 @@ func (s *spill) add(p []byte) error {
 		s.mem = make([]byte, 0, spillSize)
 	}
 	s.size += int64(len(p))
+	s.sum = crc32.Update(s.sum, castagnoli, p)
 	if !s.spilled && s.size <= spillSize {
 		s.mem = append(s.mem, p...)
 		return nil
@@ -65,7 +70,7 @@ func (s *spill) reader() io.Reader {
 }
 
 func (s *spill) reset() error {
-	s.mem, s.size = s.mem[:0], 0
+	s.mem, s.size, s.sum = s.mem[:0], 0, 0
 	if !s.spilled {
 		return nil
 	}

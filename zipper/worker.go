@@ -15,7 +15,25 @@ import (
 type worker struct {
 	p        *packer
 	deflater deflater
+	proof    proof
 	buf      []byte // a dictionary, a block, and a byte to see a file that is too long
+	record   []byte // of an earlier archive
+}
+
+func newWorker(p *packer) *worker {
+	return &worker{p: p, buf: make([]byte, dictSize+blockSize+1)}
+}
+
+// do does a task. A spliced one is done already.
+func (w *worker) do(ctx context.Context, t *task) error {
+	switch {
+	case t.splice != nil:
+		return nil
+	case t.file != nil:
+		return w.packBlock(ctx, t)
+	default:
+		return w.packUnit(ctx, t)
+	}
 }
 
 // A bigFile is a file of several blocks. Its fields belong to the worker
@@ -49,7 +67,7 @@ func (w *worker) packUnit(ctx context.Context, t *task) error {
 			return err
 		}
 		if t.out, err = w.appendRecord(t.out, &w.p.infos[i], data); err != nil {
-			return entryError(e.Name, "compress", err)
+			return err
 		}
 	}
 	return nil
@@ -119,27 +137,34 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 
 // appendRecord appends the local header and the data of a small entry, and
 // completes its info.
-func (w *worker) appendRecord(out []byte, info *EntryInfo, data []byte) ([]byte, error) {
-	info.CRC32 = crc32.ChecksumIEEE(data)
-	info.SHA256 = sha256.Sum256(data)
+func (w *worker) appendRecord(out []byte, info *EntryInfo, content []byte) ([]byte, error) {
+	info.CRC32 = crc32.ChecksumIEEE(content)
+	info.SHA256 = sha256.Sum256(content)
 	info.Method, info.Compressed = Store, info.Size
-
+	if !info.Mode.IsRegular() || len(content) == 0 {
+		return append(appendLocal(out, info), content...), nil
+	}
+	if spliced, ok := w.spliceSmall(out, info, content); ok {
+		return spliced, nil
+	}
 	header := len(out)
 	out = appendLocal(out, info) // to be written again when all is known
 	start := len(out)
-	if info.Mode.IsRegular() && len(data) > 0 {
-		var err error
-		if out, err = w.deflater.block(out, nil, data, true); err != nil {
-			return nil, err
-		}
-		if n := len(out) - start; n < len(data) {
-			info.Method, info.Compressed = Deflate, int64(n)
-			appendLocal(out[:header], info)
-			return out, nil
-		}
-		out = out[:start]
+	out, err := w.deflater.block(out, content, 0, true)
+	if err != nil {
+		return nil, entryError(info.Name, "compress", err)
 	}
-	return append(out, data...), nil
+	if len(out)-start >= len(content) {
+		return append(out[:start], content...), nil
+	}
+	info.Method, info.Compressed = Deflate, int64(len(out)-start)
+	appendLocal(out[:header], info)
+	if w.p.opts.Verify {
+		if err := w.proof.check(out[start:], nil, content, true); err != nil {
+			return nil, entryError(info.Name, "verify", err)
+		}
+	}
+	return out, nil
 }
 
 // packBlock compresses one block of a big file.
@@ -150,45 +175,51 @@ func (w *worker) packBlock(ctx context.Context, t *task) error {
 		return ctx.Err()
 	}
 	info := &w.p.infos[t.first]
-	dict, data, err := w.readBlock(t, info)
+	buf, before, err := w.readBlock(t, info)
 	if err != nil {
 		return err
 	}
 	close(t.pass)
-	if t.out, err = w.deflater.block(t.out, dict, data, t.last); err != nil {
+	if t.out, err = w.deflater.block(t.out, buf, before, t.last); err != nil {
 		return entryError(info.Name, "compress", err)
+	}
+	if w.p.opts.Verify {
+		if err := w.proof.check(t.out, buf[:before], buf[before:], t.last); err != nil {
+			return entryError(info.Name, "verify", err)
+		}
 	}
 	return nil
 }
 
 // readBlock reads and hashes the next block of a file. It is the only part
-// that has to happen in the order of the blocks. Both slices are in w.buf.
-func (w *worker) readBlock(t *task, info *EntryInfo) (dict, data []byte, err error) {
+// that has to happen in the order of the blocks. The result, a part of w.buf,
+// is the block after the bytes before it, which are its dictionary.
+func (w *worker) readBlock(t *task, info *EntryInfo) (buf []byte, before int, err error) {
 	f := t.file
 	if f.content == nil {
 		if f.content, err = w.p.entries[t.first].Open(); err != nil {
-			return nil, nil, entryError(info.Name, "open", err)
+			return nil, 0, entryError(info.Name, "open", err)
 		}
 		w.p.setOpen(f, true)
 		f.sha = sha256.New()
 	}
-	n := copy(w.buf[dictSize-len(f.tail):], f.tail)
-	dict = w.buf[dictSize-n : dictSize]
-	data, err = readExactly(f.content, w.buf[dictSize:], t.content, t.last)
+	before = copy(w.buf[dictSize-len(f.tail):], f.tail)
+	data, err := readExactly(f.content, w.buf[dictSize:], t.content, t.last)
 	if err != nil {
-		return nil, nil, entryError(info.Name, "read", err)
+		return nil, 0, entryError(info.Name, "read", err)
 	}
+	buf = w.buf[dictSize-before : dictSize+len(data)]
 	f.sha.Write(data)
 	f.crc = crc32.Update(f.crc, crc32.IEEETable, data)
 	if !t.last {
 		f.tail = append(f.tail[:0], data[len(data)-dictSize:]...)
-		return dict, data, nil
+		return buf, before, nil
 	}
 	w.p.setOpen(f, false)
 	if err := f.content.Close(); err != nil {
-		return nil, nil, entryError(info.Name, "read", err)
+		return nil, 0, entryError(info.Name, "read", err)
 	}
 	info.CRC32 = f.crc
 	f.sha.Sum(info.SHA256[:0])
-	return dict, data, nil
+	return buf, before, nil
 }

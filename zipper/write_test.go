@@ -72,7 +72,7 @@ func TestVersion(t *testing.T) {
 		t.Fatalf("go.mod does not require %s", module)
 	}
 	release, _, _ := strings.Cut(rest, "\n")
-	want := fmt.Sprintf("zip/1 klauspost-flate/%s level %d block %d dict %d", strings.Fields(release)[0], level, blockSize, dictSize)
+	want := fmt.Sprintf("zip/2 klauspost-flate/%s level %d window %d block %d dict %d", strings.Fields(release)[0], level, windowSize, blockSize, dictSize)
 	if Version != want {
 		t.Errorf("Version is %q, want %q", Version, want)
 	}

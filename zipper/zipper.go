@@ -40,13 +40,13 @@ import (
 // of this package and the compressor with its release and settings. Whatever
 // is derived from an archive's bytes, a cache key above all, has to include
 // it. TestVersion holds it against go.mod.
-const Version = "zip/1 klauspost-flate/1.20.3 level 6 block 1048576 dict 32768"
+const Version = "zip/2 klauspost-flate/1.20.3 level 6 window 65535 block 1048560 dict 32768"
 
 // What Version promises. Level 6 is the compressor's slowest level before
 // its cost doubles; doc/zip.md has the figures.
 const (
 	level     = 6
-	blockSize = 1 << 20
+	blockSize = 16 * windowSize
 	dictSize  = 32 << 10
 )
 
@@ -74,8 +74,9 @@ type Entry struct {
 	Size int64
 	// Link is the target of a symbolic link, stored as it is.
 	Link string
-	// Open gives the content of a regular file. It is called once, from any
-	// goroutine; several entries are open at a time.
+	// Open gives the content of a regular file. It is called once, or twice
+	// with Options.Earlier, from any goroutine; several entries are open at a
+	// time.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -90,6 +91,12 @@ type Options struct {
 	// Progress, if set, is told by Write how many bytes of content have been
 	// archived so far. It is called from one goroutine at a time.
 	Progress func(bytes int64)
+	// Verify has Write inflate each piece right after it was compressed, in
+	// the same worker, with the standard library, and compare it with the
+	// content. A difference is an error that wraps ErrCorrupt.
+	Verify bool
+	// Earlier, if set, is an archive that Write may take entries from.
+	Earlier *Earlier
 }
 
 func (o Options) workers() int {
@@ -105,6 +112,7 @@ type Info struct {
 	SHA256   [sha256.Size]byte // of the archive
 	Unzipped int64             // the sum of the entries' sizes
 	Entries  []EntryInfo       // in the order of the archive
+	Verified bool              // whether Write has inflated all that it compressed
 }
 
 // EntryInfo says what one entry of an archive holds. A link's content is its
@@ -134,5 +142,5 @@ func Write(ctx context.Context, w io.Writer, entries []Entry, opts Options) (Inf
 	if err != nil {
 		return Info{}, err
 	}
-	return newPacker(sorted, opts).run(ctx, w)
+	return newPacker(w, sorted, opts).run(ctx)
 }

@@ -1,0 +1,71 @@
+package zipper
+
+import "encoding/binary"
+
+// windowSize is what one deflate block covers: as much as a stored one can
+// hold, and what the compressor takes at a time. Whether data is worth
+// compressing is decided for each window.
+const windowSize = 1<<16 - 1
+
+// minProbe is the least that can be judged by its statistics.
+const minProbe = 512
+
+// A prober recognises data that does not shrink: what is compressed already,
+// or encrypted. It looks at content alone and computes with integers, so that
+// its answer is the same everywhere.
+type prober struct {
+	counts [4][256]uint32 // four, so that equal bytes in a row need not wait for each other
+	seen   [1 << 12]uint32
+}
+
+// shrinks reports whether a window is worth compressing: if its bytes are
+// unevenly distributed, or if strings in it repeat. Deflated data, as in a
+// jar, is the even one of the two, and next to nothing of it repeats.
+func (p *prober) shrinks(window []byte) bool {
+	return len(window) < minProbe || p.uneven(window) || p.repeats(window)
+}
+
+// uneven compares the sum of the squared counts of bytes with that of evenly
+// distributed ones, n²/256. It allows for a 16th more, and for what chance
+// adds, n.
+func (p *prober) uneven(window []byte) bool {
+	c := &p.counts
+	*c = [4][256]uint32{}
+	rest := window
+	for ; len(rest) >= 4; rest = rest[4:] {
+		c[0][rest[0]]++
+		c[1][rest[1]]++
+		c[2][rest[2]]++
+		c[3][rest[3]]++
+	}
+	for _, b := range rest {
+		c[0][b]++
+	}
+	sum, n := uint64(0), uint64(len(window))
+	for i := range 256 {
+		v := uint64(c[0][i] + c[1][i] + c[2][i] + c[3][i])
+		sum += v * v
+	}
+	return 256*sum > n*n+n*n/16+256*n
+}
+
+// repeats looks at the strings of eight bytes whose hash begins with six
+// zeros, about a 64th of all, and reports whether one in 16 of them was there
+// before.
+func (p *prober) repeats(window []byte) bool {
+	p.seen = [1 << 12]uint32{}
+	sampled, again := 0, 0
+	for i := 0; i+8 <= len(window); i++ {
+		h := binary.LittleEndian.Uint64(window[i:]) * 0xcf1bbcdcb7a56463
+		if h>>58 != 0 {
+			continue
+		}
+		sampled++
+		slot, mark := h>>46&(1<<12-1), uint32(h>>14)|1
+		if p.seen[slot] == mark {
+			again++
+		}
+		p.seen[slot] = mark
+	}
+	return 16*again > sampled
+}
