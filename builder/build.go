@@ -146,6 +146,8 @@ type obtained struct {
 	from   string // the remote that a hit was fetched from
 	input  []byte // what the key hashes, nil for a hit
 
+	spliced int64 // bytes of content whose compressed form an earlier archive had
+
 	// uncommitted holds an archive that the cache could not keep.
 	uncommitted *cache.BlobWriter
 }

@@ -112,6 +112,7 @@ type Built struct {
 	SameAs    *TargetID     `json:"sameAs,omitempty"` // the target of this run that built it
 	Delivered bool          `json:"delivered"`        // false where the output was in place already
 	Engine    string        `json:"engine,omitempty"` // that built it, "" for a hit
+	Spliced   int64         `json:"-"`                // bytes of content taken, compressed, from the layer's earlier archive
 	Elapsed   time.Duration `json:"-"`
 	Timings   *Timings      `json:"timings,omitempty"` // where asked for, in seconds
 }

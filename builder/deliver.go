@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 // delivery is what a run remembers of an output that it put in place, so that
 // the next one can leave it untouched.
 type delivery struct {
+	Key      string      `json:"key"`
 	SHA256   string      `json:"sha256"` // of the archive, hex
 	Facts    string      `json:"facts"`  // what else decides the manifest
 	Zip      cache.Stamp `json:"zip"`
@@ -45,6 +45,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		Hit:      got.engine == "",
 		Engine:   got.engine,
 		From:     got.from,
+		Spliced:  got.spliced,
 	}
 	entry := indexEntry{
 		Name:            res.id.Layer,
@@ -66,7 +67,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		return built, entry, nil
 	}
 
-	now := delivery{SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip, Config: r.configFile()}
+	now := delivery{Key: res.key, SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip, Config: r.configFile()}
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
@@ -173,12 +174,7 @@ func (r *run) deliverZip(ctx context.Context, res *resolved, got *obtained) (cac
 func (r *run) writeManifest(ctx context.Context, res *resolved, got *obtained) (sum string, err error) {
 	input := got.input
 	if input == nil {
-		f, err := r.Cache.OpenBlob(ctx, got.entry.Blobs[roleKeyInput])
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		if input, err = io.ReadAll(f); err != nil {
+		if input, err = r.readBlob(ctx, got.entry.Blobs[roleKeyInput]); err != nil {
 			return "", err
 		}
 	}

@@ -3,13 +3,11 @@ package builder
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -123,14 +121,9 @@ func (r *run) finish(res *resolved, t runtimes.Tree) error {
 // store zips a tree into the cache, reads the archive back, and writes the
 // entry last.
 func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runtimes.Tree) (*obtained, error) {
-	w, err := r.Cache.NewBlob()
+	w, info, err := r.archive(ctx, res, t)
 	if err != nil {
-		return nil, fmt.Errorf("store the archive: %w", err)
-	}
-	info, err := r.zip(ctx, res, w, t)
-	if err != nil {
-		w.Abort()
-		return nil, fmt.Errorf("zip: %w", err)
+		return nil, err
 	}
 	facts := entryFacts{UnzippedSize: info.Unzipped, Files: len(info.Entries), Packages: len(res.recipe.Packages)}
 	data, err := json.Marshal(facts)
@@ -139,7 +132,7 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 		return nil, err
 	}
 	defer timed(&res.timings.Store)()
-	got := &obtained{facts: facts, input: res.input}
+	got := &obtained{facts: facts, input: res.input, spliced: info.Spliced}
 	got.entry = cache.Entry{Key: key, Data: data, Blobs: map[string]cache.Blob{roleArchive: w.Blob()}}
 	if _, err = w.Commit(); err != nil {
 		got.uncommitted = w
@@ -156,15 +149,42 @@ func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runt
 	return got, nil
 }
 
-// zip writes the archive, then reads it back with another inflater.
-func (r *run) zip(ctx context.Context, res *resolved, w *cache.BlobWriter, t runtimes.Tree) (zipper.Info, error) {
+// archive zips a tree into a blob. What the layer's earlier archive holds it
+// takes from there; where that fails it starts again without.
+func (r *run) archive(ctx context.Context, res *resolved, t runtimes.Tree) (*cache.BlobWriter, zipper.Info, error) {
+	earlier, done := r.earlier(ctx, res)
+	defer done()
+	w, info, err := r.archiveFrom(ctx, res, t, earlier)
+	if err != nil && earlier != nil && ctx.Err() == nil {
+		w, info, err = r.archiveFrom(ctx, res, t, nil)
+	}
+	return w, info, err
+}
+
+func (r *run) archiveFrom(ctx context.Context, res *resolved, t runtimes.Tree, earlier *zipper.Earlier) (*cache.BlobWriter, zipper.Info, error) {
+	w, err := r.Cache.NewBlob()
+	if err != nil {
+		return nil, zipper.Info{}, fmt.Errorf("store the archive: %w", err)
+	}
+	info, err := r.zip(ctx, res, w, t, earlier)
+	if err != nil {
+		w.Abort()
+		return nil, info, fmt.Errorf("zip: %w", err)
+	}
+	return w, info, nil
+}
+
+// zip writes the archive, while all that is compressed, or taken from the
+// earlier archive, is inflated again by another implementation, and then reads
+// the file back.
+func (r *run) zip(ctx context.Context, res *resolved, w *cache.BlobWriter, t runtimes.Tree, earlier *zipper.Earlier) (zipper.Info, error) {
 	progress := r.progress(res.id)
 	total := t.Size()
 	entries := make([]zipper.Entry, 0, len(t))
 	for name, f := range t {
 		entries = append(entries, zipper.Entry{Name: name, Mode: f.Mode, Size: f.Size, Link: f.Link, Open: f.Open})
 	}
-	opts := zipper.Options{Workers: r.opts.Jobs}
+	opts := zipper.Options{Workers: r.opts.Jobs, Verify: true, Earlier: earlier}
 	opts.Progress = func(done int64) {
 		progress(runtimes.Update{Phase: "zip", Done: done, Total: total})
 	}
@@ -181,34 +201,16 @@ func (r *run) zip(ctx context.Context, res *resolved, w *cache.BlobWriter, t run
 	}
 	progress(runtimes.Update{Phase: "verify"})
 	defer timed(&res.timings.Verify)()
-	opts.Progress = nil
-	return info, zipper.Verify(ctx, w, w.Size(), info, opts)
-}
-
-// listedFile is a line of the file list blob.
-type listedFile struct {
-	Path   string `json:"path"`
-	Mode   string `json:"mode"` // "0644", "0755" or "link"
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"` // of the content; of a link, its target
+	return info, zipper.Verify(ctx, w, w.Size(), info, zipper.Options{Workers: r.opts.Jobs})
 }
 
 // enter stores the entry of an archive that is stored, after its other blobs.
 func (r *run) enter(ctx context.Context, got *obtained, info zipper.Info) error {
-	var list strings.Builder
-	lines := json.NewEncoder(&list)
-	lines.SetEscapeHTML(false)
-	for _, e := range info.Entries {
-		mode := fmt.Sprintf("%#o", e.Mode.Perm())
-		if e.Mode&fs.ModeSymlink != 0 {
-			mode = "link"
-		}
-		if err := lines.Encode(listedFile{e.Name, mode, e.Size, hex.EncodeToString(e.SHA256[:])}); err != nil {
-			return err
-		}
+	list, err := encodeFiles(info.Entries)
+	if err != nil {
+		return err
 	}
-	var err error
-	if got.entry.Blobs[roleFiles], err = r.Cache.PutBlob(ctx, strings.NewReader(list.String())); err != nil {
+	if got.entry.Blobs[roleFiles], err = r.Cache.PutBlob(ctx, bytes.NewReader(list)); err != nil {
 		return err
 	}
 	if got.entry.Blobs[roleKeyInput], err = r.Cache.PutBlob(ctx, bytes.NewReader(got.input)); err != nil {

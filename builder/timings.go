@@ -16,7 +16,7 @@ type Timings struct {
 	Install   time.Duration // the rest of the engine's time, in a container that of the steps
 	Export    time.Duration // until the tree of a container was here
 	Normalise time.Duration // with the checks
-	Zip       time.Duration
+	Zip       time.Duration // with inflating again what was compressed
 	Verify    time.Duration // reading the archive back
 	Store     time.Duration // into the cache
 	Deliver   time.Duration // into the output folder

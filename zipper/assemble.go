@@ -143,7 +143,10 @@ func (a *assembler) finish() (Info, error) {
 	if err := a.write(b); err != nil {
 		return Info{}, err
 	}
-	info := Info{Size: a.written, Unzipped: a.content, Entries: a.p.infos, Verified: a.p.opts.Verify}
+	info := Info{
+		Size: a.written, Unzipped: a.content, Entries: a.p.infos,
+		Verified: a.p.opts.Verify, Spliced: a.p.earlier.spliced.Load(),
+	}
 	a.sha.Sum(info.SHA256[:0])
 	return info, nil
 }

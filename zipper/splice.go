@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -45,6 +46,7 @@ type earlier struct {
 	places  map[contentID]*place
 	sizes   map[int64]bool // of files of several blocks
 	big     map[int]*place // by entry of the new archive: files of several blocks
+	spliced atomic.Int64   // bytes of content found
 }
 
 type contentID struct {
@@ -105,6 +107,7 @@ func (w *worker) spliceSmall(out []byte, info *EntryInfo, content []byte) ([]byt
 		}
 	}
 	info.Method, info.Compressed = from.info.Method, from.info.Compressed
+	e.spliced.Add(info.Size)
 	return append(appendLocal(out, info), data...), true
 }
 
@@ -165,6 +168,7 @@ func (p *packer) findBig(ctx context.Context, i int) *place {
 	}
 	info.CRC32, info.SHA256 = crc, id.sha
 	info.Method, info.Compressed = from.info.Method, from.info.Compressed
+	p.earlier.spliced.Add(info.Size)
 	return from
 }
 

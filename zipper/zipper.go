@@ -113,6 +113,7 @@ type Info struct {
 	Unzipped int64             // the sum of the entries' sizes
 	Entries  []EntryInfo       // in the order of the archive
 	Verified bool              // whether Write has inflated all that it compressed
+	Spliced  int64             // bytes of content whose data came from Options.Earlier
 }
 
 // EntryInfo says what one entry of an archive holds. A link's content is its
