@@ -95,6 +95,7 @@ func TestEarlierArchiveDamaged(t *testing.T) {
 			return os.WriteFile(file, data, 0o644)
 		},
 	} {
+		want := ""
 		for i, n := 0, 1; i < n; i++ {
 			p := manyFiles(t)
 			p.mustBuild()
@@ -108,7 +109,10 @@ func TestEarlierArchiveDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.write("own/python/7.py", source(100, 3000))
-			if got, want := p.mustBuild()[0], p.alone(); got.SHA256 != want.SHA256 {
+			if want == "" {
+				want = p.alone().SHA256
+			}
+			if got := p.mustBuild()[0]; got.SHA256 != want {
 				t.Errorf("%s %s: other bytes", files[i], name)
 			}
 		}

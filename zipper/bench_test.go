@@ -37,6 +37,30 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
+// BenchmarkWriteVerify is Write that inflates what it has compressed.
+func BenchmarkWriteVerify(b *testing.B) {
+	entries, size := benchTree()
+	b.SetBytes(size)
+	for b.Loop() {
+		if _, err := Write(context.Background(), io.Discard, entries, Options{Workers: 1, Verify: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSplice takes everything from an earlier archive.
+func BenchmarkSplice(b *testing.B) {
+	entries, size := benchTree()
+	archive, info := write(b, entries, Options{})
+	b.SetBytes(size)
+	for b.Loop() {
+		opts := Options{Workers: 1, Earlier: &Earlier{bytes.NewReader(archive), info.Entries}}
+		if _, err := Write(context.Background(), io.Discard, entries, opts); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkVerify(b *testing.B) {
 	entries, size := benchTree()
 	archive, info := write(b, entries, Options{})

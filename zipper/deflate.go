@@ -14,10 +14,23 @@ const maxUses = 1024
 
 // A deflater compresses blocks, each as if by a compressor of its own.
 type deflater struct {
-	w     *flate.Writer
-	uses  int
-	out   sink
-	probe prober
+	compressors [10]compressor // by level
+	out         sink
+	probe       prober
+}
+
+// A compressor is made when it is needed.
+type compressor struct {
+	w    *flate.Writer
+	uses int
+}
+
+// levelOf returns the level that a file of this size is compressed at.
+func levelOf(size int64) int {
+	if size > largeSize {
+		return largeLevel
+	}
+	return level
 }
 
 // sink collects what is written to it.
@@ -32,14 +45,14 @@ func (s *sink) Write(p []byte) (int, error) {
 // before bytes of buf and is a block of a file; before it are up to dictSize
 // bytes that precede it there. The result ends on a byte boundary, so that
 // blocks can be joined, and the last one ends the stream.
-func (d *deflater) block(dst, buf []byte, before int, last bool) ([]byte, error) {
+func (d *deflater) block(dst, buf []byte, before, level int, last bool) ([]byte, error) {
 	d.out.b = dst
 	defer func() { d.out.b = nil }()
 	for at := before; ; {
 		end, shrinks := d.run(buf, at)
 		final := last && end == len(buf)
 		if shrinks {
-			if err := d.compress(buf[max(0, at-dictSize):at], buf[at:end], final); err != nil {
+			if err := d.compress(buf[max(0, at-dictSize):at], buf[at:end], level, final); err != nil {
 				return nil, err
 			}
 		} else {
@@ -68,25 +81,26 @@ func (d *deflater) run(buf []byte, start int) (end int, shrinks bool) {
 }
 
 // compress appends a run of windows as the compressor makes it.
-func (d *deflater) compress(dict, run []byte, final bool) error {
-	if d.uses%maxUses == 0 {
+func (d *deflater) compress(dict, run []byte, level int, final bool) error {
+	c := &d.compressors[level]
+	if c.uses%maxUses == 0 {
 		w, err := flate.NewWriter(&d.out, level)
 		if err != nil {
 			return err
 		}
-		d.w = w
+		c.w = w
 	}
-	d.uses++
+	c.uses++
 	// ResetDict even without a dictionary: Reset would load the one before
 	// again, and by then its memory holds other data.
-	d.w.ResetDict(&d.out, dict)
-	if _, err := d.w.Write(run); err != nil {
+	c.w.ResetDict(&d.out, dict)
+	if _, err := c.w.Write(run); err != nil {
 		return err
 	}
 	if final {
-		return d.w.Close()
+		return c.w.Close()
 	}
-	return d.w.Flush()
+	return c.w.Flush()
 }
 
 // store appends a run of windows as stored deflate blocks.

@@ -23,7 +23,7 @@ func ExampleWrite() {
 	}
 	ctx := context.Background()
 	var archive bytes.Buffer
-	info, err := zipper.Write(ctx, &archive, entries, zipper.Options{})
+	info, err := zipper.Write(ctx, &archive, entries, zipper.Options{Verify: true})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -26,6 +26,11 @@ func newWorker(p *packer) *worker {
 
 // do does a task. A spliced one is done already.
 func (w *worker) do(ctx context.Context, t *task) error {
+	if t.out == nil {
+		// Once and with room for any result. Buffers that grow leave garbage
+		// behind, which is what would decide the peak of memory.
+		t.out = make([]byte, 0, blockSize+maxName+1<<10)
+	}
 	switch {
 	case t.splice != nil:
 		return nil
@@ -150,7 +155,7 @@ func (w *worker) appendRecord(out []byte, info *EntryInfo, content []byte) ([]by
 	header := len(out)
 	out = appendLocal(out, info) // to be written again when all is known
 	start := len(out)
-	out, err := w.deflater.block(out, content, 0, true)
+	out, err := w.deflater.block(out, content, 0, levelOf(info.Size), true)
 	if err != nil {
 		return nil, entryError(info.Name, "compress", err)
 	}
@@ -180,7 +185,7 @@ func (w *worker) packBlock(ctx context.Context, t *task) error {
 		return err
 	}
 	close(t.pass)
-	if t.out, err = w.deflater.block(t.out, buf, before, t.last); err != nil {
+	if t.out, err = w.deflater.block(t.out, buf, before, levelOf(info.Size), t.last); err != nil {
 		return entryError(info.Name, "compress", err)
 	}
 	if w.p.opts.Verify {

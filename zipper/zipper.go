@@ -5,10 +5,12 @@
 // Terms used throughout:
 //
 //   - An entry is one file, symbolic link or folder of the archive.
-//   - A block is 1 MiB of a file, the last one less. Blocks are compressed
-//     independently of each other, each knowing the 32 KiB that precede it in
-//     its file, and their outputs are joined into one deflate stream. That is
-//     how one big file occupies every core.
+//   - A block is about 1 MiB of a file, the last one less. Blocks are
+//     compressed independently of each other, each knowing the 32 KiB that
+//     precede it in its file, and their outputs are joined into one deflate
+//     stream. That is how one big file occupies every core.
+//   - A window is a 16th of a block. Windows whose bytes show that they do not
+//     shrink, such as those of a jar or an image, are stored at once.
 //   - A task is what one worker does at a time: a run of small entries, or
 //     one block of a big file. Tasks are begun and written in archive order.
 //
@@ -19,9 +21,12 @@
 // function of that entry alone, so they are the same in every archive.
 // doc/zip.md states the format so that others can reproduce it.
 //
-// [Write] streams: it never seeks on its output. [Verify] reads an archive
-// back with another inflater than the one that belongs to the compressor, and
-// belongs after every Write whose archive is going to be kept.
+// [Write] streams: it never seeks on its output. With [Options].Verify it
+// inflates all that it has compressed with another implementation than the one
+// that belongs to the compressor. [Verify] reads an archive back and belongs
+// after every Write whose archive is going to be kept; it inflates what Write
+// has not. With [Options].Earlier, what an earlier archive holds is copied from
+// there instead of being compressed again.
 //
 // [Open] reads zip files of any origin. It refuses what programs that read
 // them understand differently, and what costs more than it may.
@@ -40,12 +45,15 @@ import (
 // of this package and the compressor with its release and settings. Whatever
 // is derived from an archive's bytes, a cache key above all, has to include
 // it. TestVersion holds it against go.mod.
-const Version = "zip/2 klauspost-flate/1.20.3 level 6 window 65535 block 1048560 dict 32768"
+const Version = "zip/2 klauspost-flate/1.20.3 level 6 (7 past 25165440) window 65535 block 1048560 dict 32768"
 
-// What Version promises. Level 6 is the compressor's slowest level before
-// its cost doubles; doc/zip.md has the figures.
+// What Version promises. Files of more than 24 blocks, which are libraries of
+// machine code as a rule, are worth a slower level; doc/zip.md has the figures.
 const (
-	level     = 6
+	level      = 6
+	largeLevel = 7
+	largeSize  = 24 * blockSize
+
 	blockSize = 16 * windowSize
 	dictSize  = 32 << 10
 )

@@ -1,0 +1,5 @@
+//go:build !race
+
+package zipper
+
+const raceEnabled = false
