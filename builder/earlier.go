@@ -92,6 +92,10 @@ func (r *run) earlier(ctx context.Context, res *resolved) (from *zipper.Earlier,
 	if err != nil {
 		return nil, none
 	}
+	// Here and now: fetching it from a remote could take longer than it saves.
+	if err := r.Cache.Check(ctx, got.entry); err != nil {
+		return nil, none
+	}
 	entries, err := r.earlierEntries(ctx, got)
 	if err != nil {
 		return nil, none

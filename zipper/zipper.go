@@ -45,14 +45,14 @@ import (
 // of this package and the compressor with its release and settings. Whatever
 // is derived from an archive's bytes, a cache key above all, has to include
 // it. TestVersion holds it against go.mod.
-const Version = "zip/2 klauspost-flate/1.20.3 level 6 (7 past 25165440) window 65535 block 1048560 dict 32768"
+const Version = "zip/2 klauspost-flate/1.20.3 level 6 (7 past 16776960) window 65535 block 1048560 dict 32768"
 
-// What Version promises. Files of more than 24 blocks, which are libraries of
+// What Version promises. Files of more than 16 blocks, which are libraries of
 // machine code as a rule, are worth a slower level; doc/zip.md has the figures.
 const (
 	level      = 6
 	largeLevel = 7
-	largeSize  = 24 * blockSize
+	largeSize  = 16 * blockSize
 
 	blockSize = 16 * windowSize
 	dictSize  = 32 << 10

@@ -179,7 +179,7 @@ func (z *zipping) write(ctx context.Context, p *progress, w io.Writer, own func(
 	for _, e := range entries {
 		total += e.Size
 	}
-	opts := zipper.Options{Workers: z.jobs, Progress: func(done int64) {
+	opts := zipper.Options{Workers: z.jobs, Verify: !z.noVerify, Progress: func(done int64) {
 		p.update(z.folder, runtimes.Update{Phase: "zip", Done: done, Total: total})
 	}}
 	info, err := zipper.Write(ctx, w, entries, opts)
