@@ -18,7 +18,6 @@ import (
 // delivery is what a run remembers of an output that it put in place, so that
 // the next one can leave it untouched.
 type delivery struct {
-	Key      string      `json:"key"`
 	SHA256   string      `json:"sha256"` // of the archive, hex
 	Facts    string      `json:"facts"`  // what else decides the manifest
 	Zip      cache.Stamp `json:"zip"`
@@ -67,7 +66,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		return built, entry, nil
 	}
 
-	now := delivery{Key: res.key, SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip, Config: r.configFile()}
+	now := delivery{SHA256: archive.SHA256, Facts: string(facts), Zip: before.Zip, Config: r.configFile()}
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
@@ -82,6 +81,16 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		_ = r.Cache.PutValue(ctx, deliveryKind, res.zip, data)
 	}
 	return built, entry, nil
+}
+
+// lastKey is the key of what was put last into the target's place in the output
+// folder, "" if nothing was.
+func (r *run) lastKey(ctx context.Context, res *resolved) string {
+	var last indexEntry
+	if err := json.Unmarshal([]byte(r.delivered(ctx, res.zip).Facts), &last); err != nil {
+		return ""
+	}
+	return last.Key
 }
 
 func (r *run) delivered(ctx context.Context, zip string) delivery {

@@ -84,7 +84,7 @@ func (r *run) earlier(ctx context.Context, res *resolved) (from *zipper.Earlier,
 	if r.opts.NoCache {
 		return nil, none
 	}
-	key, err := cache.ParseDigest(r.delivered(ctx, res.zip).Key)
+	key, err := cache.ParseDigest(r.lastKey(ctx, res))
 	if err != nil {
 		return nil, none
 	}

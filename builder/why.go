@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -121,15 +120,15 @@ func (b *Builder) inputs(ctx context.Context, targets []*resolved, name string) 
 // lastInput finds what the key hashed whose archive was put last into the
 // target's place in the output folder.
 func (r *run) lastInput(ctx context.Context, res *resolved) (string, keyInput, string) {
-	var last indexEntry
-	if err := json.Unmarshal([]byte(r.delivered(ctx, res.zip).Facts), &last); err != nil || last.Key == "" {
+	last := r.lastKey(ctx, res)
+	if last == "" {
 		return "", keyInput{}, "never built here"
 	}
-	in, err := r.inputOfKey(ctx, last.Key)
+	in, err := r.inputOfKey(ctx, last)
 	if err != nil {
 		return "", keyInput{}, "the cache does not hold the layer that was built last"
 	}
-	return last.Key, in, ""
+	return last, in, ""
 }
 
 func (r *run) inputOfKey(ctx context.Context, key string) (keyInput, error) {
@@ -141,12 +140,7 @@ func (r *run) inputOfKey(ctx context.Context, key string) (keyInput, error) {
 	if err != nil {
 		return keyInput{}, err
 	}
-	f, err := r.Cache.OpenBlob(ctx, entry.Blobs[roleKeyInput])
-	if err != nil {
-		return keyInput{}, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(f)
+	data, err := r.readBlob(ctx, entry.Blobs[roleKeyInput])
 	if err != nil {
 		return keyInput{}, err
 	}
