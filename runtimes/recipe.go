@@ -33,6 +33,7 @@ type Recipe struct {
 	Target    Target     // what the recipe is for
 	LockFile  string     // the lock file that was read, as a path in the project
 	Notes     []string   // what the user should know of the reading
+	Requires  []Requires // which package needs which, where the lock file says it; maybe with others than the target's
 	Indexes   []string   // package indexes, preferred first; "", or an empty list: the ecosystem's own
 	Mirrored  bool       // Indexes take the place of all that the lock file names: they are asked first
 	Needs     []Need     // pins that Container still lacks
@@ -61,6 +62,10 @@ type Package struct {
 	// a container can.
 	Scripts bool
 }
+
+// Requires is one requirement of a package that the lock file has, by names as
+// in [Package]. Where By is "", it is the project's own.
+type Requires struct{ By, Name string }
 
 // Build says how a source becomes a prebuilt file, in a container of the
 // target's own platform.

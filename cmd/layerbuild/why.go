@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,21 +20,32 @@ func newWhy(ui *ui) *cobra.Command {
 	var sel selection
 	against := ""
 	cmd := &cobra.Command{
-		Use:   "why LAYER…",
-		Short: "Show what of a layer changed since it was built last",
+		Use:   "why LAYER [PACKAGE]",
+		Short: "Show what changed in a layer, or what needs a package",
 		Long: `Why names what decides a layer's bytes and is not as it was when the layer was
 last built: packages, with the line of the lock file, included files, options,
 images and tools. It builds nothing. With --against it compares with the
 project as it was at a revision of its Git repository. With --json it prints all
-that the layer's key hashes, too.`,
+that the layer's key hashes, too. LAYER may be a pattern.
+
+With PACKAGE it shows what pulls that package in, by what the lock file says:
+for each package that needs it, the shortest way there from the project.`,
 		Example: `  layerbuild why api
   layerbuild why api --against main      what a pull request rebuilds, and why
   layerbuild why '*' --against HEAD~1
+  layerbuild why api urllib3             what pulls urllib3 in
   layerbuild why api --json | jq '.targets[].input'`,
 		ValidArgsFunction: sel.completeLayers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch {
+			case len(args) == 0:
 				return &runtimes.InputError{Problem: "why needs a layer", Hint: "for all layers: layerbuild why '*'"}
+			case len(args) > 2:
+				return &runtimes.InputError{Problem: "why takes one layer and one package", Hint: "several layers are named by a pattern: layerbuild why 'api-*'"}
+			case len(args) == 2 && against != "":
+				return &runtimes.InputError{Problem: "--against is not for a package", Hint: "see: layerbuild why --help"}
+			case len(args) == 2:
+				return sel.whyPackage(cmd.Context(), ui, args)
 			}
 			why, err := sel.why(cmd.Context(), ui, args, against)
 			if err != nil {
@@ -85,6 +97,40 @@ func (s *selection) why(ctx context.Context, ui *ui, args []string, against stri
 		return err
 	})
 	return why, err
+}
+
+func (s *selection) whyPackage(ctx context.Context, ui *ui, args []string) error {
+	var needs *builder.Needs
+	err := s.run(ctx, ui, args[:1], func(b *builder.Builder, opts builder.Options) (err error) {
+		needs, err = b.Needs(ctx, opts, args[1])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return ui.printJSON(needs)
+	}
+	return writeNeeds(ui.stdout, needs)
+}
+
+// writeNeeds prints what needs a package, for people.
+func writeNeeds(w io.Writer, needs *builder.Needs) error {
+	var out bytes.Buffer
+	for i, t := range needs.Targets {
+		if i > 0 {
+			fmt.Fprintln(&out)
+		}
+		fmt.Fprintf(&out, "%s: %s %s\n", t.TargetID, needs.Package, strings.Join(t.Versions, ", "))
+		if t.Unknown != "" {
+			fmt.Fprintf(&out, "  %s\n", t.Unknown)
+		}
+		for _, chain := range t.Chains {
+			fmt.Fprintf(&out, "  %s\n", strings.Join(append([]string{"the project"}, chain...), " → "))
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
 }
 
 // writeWhy prints a Why for people.

@@ -208,6 +208,7 @@ func TestBerrySet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			checkRequires(t, s.packages, s.requires)
 			if got := packageList(s); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}

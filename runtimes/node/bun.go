@@ -44,7 +44,7 @@ func readBun(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	if err := b.readFolders(check); err != nil {
 		return nil, err
 	}
-	s := &set{managed: true, notes: append(c.notes, c.exclude.notes(file)...)}
+	s := &set{managed: true, notes: append(c.notes, c.exclude.notes(file)...), requires: c.requires}
 	if s.packages, err = c.packages(project, placed); err != nil {
 		return nil, err
 	}

@@ -64,6 +64,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		ExcludeFiles: t.ExcludeFiles,
 		LockFile:     found.file,
 		Notes:        slices.Concat(found.notes, s.notes),
+		Requires:     s.requires,
 		Indexes:      t.Indexes,
 		Mirrored:     len(t.Indexes) > 0,
 	}

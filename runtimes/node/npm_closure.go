@@ -22,7 +22,8 @@ type npmClosure struct {
 	required map[*npmNode]bool // what must be there, whatever happens to what is optional
 	broken   map[*npmNode]bool // what cannot be installed, and what needs such
 
-	notes []string
+	notes    []string
+	requires []runtimes.Requires // that place followed
 }
 
 // find decides which packages are left out, and places the others.
@@ -169,6 +170,7 @@ func few(names []string) string {
 // that would hide from other packages is put below each of them.
 func (c *npmClosure) place() (map[string]*npmNode, error) {
 	p := &npmPlacer{npmClosure: c, at: map[string]*npmNode{}, reached: map[string]*npmNode{}}
+	c.requires = nil
 	if err := p.start(); err != nil {
 		return nil, err
 	}
@@ -177,6 +179,7 @@ func (c *npmClosure) place() (map[string]*npmNode, error) {
 	}
 	if c.target.Project {
 		p.reach(path.Join("node_modules", c.root.name), c.root)
+		p.requires = append(p.requires, runtimes.Requires{Name: c.root.name})
 	}
 	for len(p.queue) > 0 {
 		place := p.queue[0]
@@ -251,6 +254,11 @@ func (p *npmPlacer) need(place string, e npmEdge) {
 	if e.to == nil || e.dev || p.exclude.drops(e.name, e.to.name) || p.broken[e.to] {
 		return
 	}
+	by := ""
+	if place != "" {
+		by = p.at[place].name
+	}
+	p.requires = append(p.requires, runtimes.Requires{By: by, Name: e.to.name})
 	for at, ok := place, true; ok; at, ok = outer(at) {
 		to := path.Join(at, "node_modules", e.name)
 		if found := p.at[to]; found == e.to {

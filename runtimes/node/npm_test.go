@@ -75,6 +75,7 @@ func readAll(t *testing.T, project fstest.MapFS, comment string) string {
 	if err != nil {
 		return tellError(err)
 	}
+	checkRequires(t, r.Packages, r.Requires)
 	var b strings.Builder
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)

@@ -52,7 +52,7 @@ func readPnpm(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	s := &set{managed: true}
+	s := &set{managed: true, requires: c.requires}
 	if s.packages, err = c.packages(); err != nil {
 		return nil, err
 	}

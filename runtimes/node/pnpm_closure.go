@@ -21,8 +21,9 @@ type pnpmClosure struct {
 	location string    // its importer
 	manifest *manifest // its package.json
 
-	nodes []*pnpmNode // all that is installed, sorted by id
-	notes []string
+	nodes    []*pnpmNode // all that is installed, sorted by id
+	requires []runtimes.Requires
+	notes    []string
 }
 
 // findRoot finds whose dependencies are installed.
@@ -117,6 +118,11 @@ func (c *pnpmClosure) find() error {
 				continue
 			}
 			edges = append(edges, e)
+			by := from.name
+			if from == c.root {
+				by = ""
+			}
+			c.requires = append(c.requires, runtimes.Requires{By: by, Name: e.to.name})
 			rooted = rooted || e.to == c.root
 			if !seen[e.to] {
 				seen[e.to] = true
@@ -127,6 +133,8 @@ func (c *pnpmClosure) find() error {
 	}
 	if !rooted {
 		delete(seen, c.root)
+	} else {
+		c.requires = append(c.requires, runtimes.Requires{Name: c.root.name})
 	}
 	for n := range seen {
 		c.nodes = append(c.nodes, n)

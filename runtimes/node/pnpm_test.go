@@ -318,6 +318,7 @@ func TestPnpmRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			checkRequires(t, s.packages, s.requires)
 			if got := strings.Join(namesOf(s), " "); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}

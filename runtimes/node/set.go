@@ -12,7 +12,8 @@ import (
 type set struct {
 	packages []runtimes.Package // the production closure
 	notes    []string           // for the user
-	managed  bool               // the package manager decides where packages go
+	requires []runtimes.Requires
+	managed  bool // the package manager decides where packages go
 
 	// How it is installed in a container: needs are the tools that
 	// layerbuild.lock must hold, and steps leave node_modules in outputFolder.

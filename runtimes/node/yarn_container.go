@@ -38,6 +38,7 @@ func yarnSet(t runtimes.Target, w *yarnWritten, m manager, whereabouts runtimes.
 	packages := w.graph.packages()
 	return &set{
 		packages: packages,
+		requires: w.graph.requires(),
 		notes:    append(w.notes(), allowScripts(t, packages)...),
 		managed:  true,
 		needs:    []runtimes.Need{m.need()},

@@ -180,6 +180,21 @@ func closeYarn(file string, t runtimes.Target, root *yarnNode) (*yarnGraph, erro
 	return g, nil
 }
 
+// requires lists which package needs which.
+func (g *yarnGraph) requires() []runtimes.Requires {
+	var all []runtimes.Requires
+	for _, n := range append([]*yarnNode{g.root}, g.nodes...) {
+		by := n.name
+		if n == g.root {
+			by = ""
+		}
+		for _, e := range n.edges {
+			all = append(all, runtimes.Requires{By: by, Name: e.to.name})
+		}
+	}
+	return all
+}
+
 // packages are the graph's packages as a recipe has them.
 func (g *yarnGraph) packages() []runtimes.Package {
 	packages := make([]runtimes.Package, 0, len(g.nodes))

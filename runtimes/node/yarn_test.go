@@ -211,6 +211,7 @@ func TestYarn1Set(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			checkRequires(t, s.packages, s.requires)
 			if got := packageList(s); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}

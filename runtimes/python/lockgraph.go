@@ -3,6 +3,7 @@ package python
 import (
 	"slices"
 
+	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/python/pep"
 )
 
@@ -13,6 +14,8 @@ type lockGraph struct {
 	nodes  map[string][]*lockNode // by name
 	except map[string]bool        // names that are not followed, normalised
 	loose  bool                   // edges that lead nowhere are passed over
+
+	followed []runtimes.Requires // by the last walk
 }
 
 // lockNode is a package; tag is its place in the reader's own list.
@@ -58,14 +61,15 @@ type lockWalk struct {
 // first edge that leads to none.
 func (g *lockGraph) walk(roots []lockEdge) (chosen map[string]*lockNode, missing *lockEdge) {
 	w := &lockWalk{graph: g, chosen: map[string]*lockNode{}, extras: map[string][]string{}, limits: map[string][]lockEdge{}}
-	if missing = w.follow(roots, nil); missing != nil {
+	g.followed = nil
+	if missing = w.follow("", roots, nil); missing != nil {
 		return nil, missing
 	}
 	for {
 		for len(w.queue) > 0 {
 			name := w.queue[0]
 			w.queue = w.queue[1:]
-			if missing = w.follow(w.chosen[name].edges, w.extras[name]); missing != nil {
+			if missing = w.follow(name, w.chosen[name].edges, w.extras[name]); missing != nil {
 				return nil, missing
 			}
 		}
@@ -77,12 +81,13 @@ func (g *lockGraph) walk(roots []lockEdge) (chosen map[string]*lockNode, missing
 
 // follow takes the edges that hold. A name with several versions is chosen when
 // all that limits it is known.
-func (w *lockWalk) follow(edges []lockEdge, extras []string) (missing *lockEdge) {
+func (w *lockWalk) follow(by string, edges []lockEdge, extras []string) (missing *lockEdge) {
 	for i := range edges {
 		e := edges[i]
 		if w.graph.except[e.name] || e.holds != nil && !e.holds(extras) {
 			continue
 		}
+		w.graph.followed = append(w.graph.followed, runtimes.Requires{By: by, Name: e.name})
 		w.limits[e.name] = append(w.limits[e.name], e)
 		news := w.ask(e)
 		if n := w.chosen[e.name]; n != nil {
@@ -155,6 +160,13 @@ func (w *lockWalk) decide() bool {
 		return true
 	}
 	return false
+}
+
+// requires lists which package needs which, as far as the lock file says it.
+func (g *lockGraph) requires(roots []lockEdge) []runtimes.Requires {
+	all := lockGraph{nodes: g.nodes, except: g.except, loose: true}
+	all.walk(roots) // a loose walk misses nothing
+	return all.followed
 }
 
 // dropped are the names that only excluded packages pulled in, and these

@@ -69,6 +69,7 @@ type pdmReader struct {
 	manifest *pdmManifest // nil where there is no pyproject.toml
 	groups   []string     // to install: groups and extras, and "default"
 	graph    *lockGraph
+	requires []runtimes.Requires
 	notes    []string
 }
 
@@ -101,7 +102,7 @@ func readPDMLock(project fs.FS, file string, t runtimes.Target) (lockedSet, erro
 	if err != nil {
 		return lockedSet{}, err
 	}
-	a := &assembler{project: project, file: file, target: t, relock: pdmRelock, set: lockedSet{notes: r.notes}}
+	a := &assembler{project: project, file: file, target: t, relock: pdmRelock, set: lockedSet{notes: r.notes, requires: r.requires}}
 	if r.manifest != nil {
 		a.own = r.manifest.indexes
 	}
@@ -276,6 +277,7 @@ func (r *pdmReader) choose() ([]int, error) {
 			return nil, err
 		}
 	}
+	r.requires = r.graph.requires(roots)
 	var chosen []int
 	if !r.lock.inherits() {
 		if r.manifest == nil {

@@ -65,6 +65,7 @@ type poetryReader struct {
 	extras   []string        // asked for, normalised
 	groups   []string        // likewise, with "main"
 	graph    *lockGraph
+	requires []runtimes.Requires
 	notes    []string
 }
 
@@ -97,7 +98,7 @@ func readPoetryLock(project fs.FS, file string, t runtimes.Target) (lockedSet, e
 	if err != nil {
 		return lockedSet{}, err
 	}
-	a := &assembler{project: project, file: file, target: t, relock: poetryRelock, set: lockedSet{notes: r.notes}}
+	a := &assembler{project: project, file: file, target: t, relock: poetryRelock, set: lockedSet{notes: r.notes, requires: r.requires}}
 	if err := r.unhashed(a); err != nil {
 		return lockedSet{}, err
 	}
@@ -164,6 +165,7 @@ func (r *poetryReader) choose() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.requires = r.graph.requires(roots)
 	var chosen []int
 	if !r.lock.grouped() {
 		if r.manifest == nil {

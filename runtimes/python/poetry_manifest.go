@@ -241,12 +241,13 @@ func (r *poetryReader) addNodes() error {
 			return fail(err)
 		}
 		n.fits = python.admitsPython(r.env)
-		if r.lock.grouped() && len(r.graph.except) == 0 {
-			r.graph.add(n)
-			continue // nobody will follow its edges
-		}
+		// The edges decide nothing then: they only say what needs what.
+		unused := r.lock.grouped() && len(r.graph.except) == 0
 		for _, name := range sortedKeys(p.Dependencies) {
 			edges, err := poetryEdges(name, p.Dependencies[name], r.env, p.Extras)
+			if err != nil && unused {
+				continue
+			}
 			if err != nil {
 				return fail(err)
 			}

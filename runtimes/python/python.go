@@ -67,6 +67,7 @@ func (Runtime) Recipe(project fs.FS, t runtimes.Target) (runtimes.Recipe, error)
 		ExcludeFiles:   t.ExcludeFiles,
 		LockFile:       found.file,
 		Notes:          slices.Concat(found.notes, set.notes),
+		Requires:       set.requires,
 		Indexes:        indexesOf(t, set.indexes),
 		Mirrored:       mirrored(t, set.indexes),
 	}

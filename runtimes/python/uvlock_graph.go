@@ -20,6 +20,9 @@ type uvGraph struct {
 	exclude map[string]bool // normalised
 	markers map[string]pep.Marker
 
+	project  *uvPackage          // that the walk begins at, or nil
+	requires []runtimes.Requires // that the last pass followed
+
 	// active are the extras and groups that are installed, in the form in
 	// which markers name them where the lock has conflicts: uv writes such a
 	// condition as `extra == 'extra-4-demo-cpu'`.
@@ -92,6 +95,7 @@ func (g *uvGraph) pass(roots uvRoots) ([]*uvPackage, error) {
 		queue    []uvNode
 		seen     = map[uvNode]bool{}
 	)
+	g.project, g.requires = roots.project, nil
 	push := func(node uvNode) {
 		if seen[node] {
 			return
@@ -150,12 +154,22 @@ func (g *uvGraph) follow(from *uvPackage, d *uvDependency, push func(uvNode)) er
 	if err != nil {
 		return err
 	}
+	g.requires = append(g.requires, runtimes.Requires{By: g.requirer(from), Name: p.Name})
 	push(uvNode{p, ""})
 	for _, extra := range d.Extras {
 		g.activate("extra", p.Name, extra)
 		push(uvNode{p, extra})
 	}
 	return nil
+}
+
+// requirer is the name of a package whose requirement is followed, "" for what
+// is no member of the set: the project.
+func (g *uvGraph) requirer(p *uvPackage) string {
+	if p == g.project || p.Source.Virtual != "" {
+		return ""
+	}
+	return p.Name
 }
 
 // holds evaluates a dependency's marker. The extras that it asks for itself

@@ -19,6 +19,7 @@ type lockedSet struct {
 	packages []lockedPackage
 	indexes  []string // that the lock file names, in the order of their first use
 	notes    []string
+	requires []runtimes.Requires
 }
 
 // lockedPackage is one package with every file that the lock file allows.
@@ -66,6 +67,7 @@ func readUVLock(project fs.FS, file string, t runtimes.Target) (lockedSet, error
 	if err != nil {
 		return lockedSet{}, err
 	}
+	set.requires = g.requires
 	if t.Project {
 		if packages, err = g.withProject(roots.project, packages); err != nil {
 			return lockedSet{}, err
