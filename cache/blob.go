@@ -100,7 +100,7 @@ func (w *BlobWriter) Commit() (Blob, error) {
 	if w.temp == nil {
 		return b, fmt.Errorf("storing %s: %w", b.name(), w.why)
 	}
-	if w.c.has(b) {
+	if w.c.has(b) && w.c.local.Use(context.Background(), b.name()) {
 		w.Abort() // the same bytes lie there, verified
 		return b, nil
 	}
@@ -125,6 +125,7 @@ func (w *BlobWriter) publish(b Blob) error {
 	if err := w.f.Sync(); err != nil {
 		return err
 	}
+	w.c.local.Announce(context.Background(), b.name())
 	if err := w.temp.Publish(b.name()); err != nil {
 		return err
 	}
@@ -204,6 +205,7 @@ func (c *Cache) openUnverified(ctx context.Context, b Blob) (*os.File, Stamp, er
 		f.Close()
 		return nil, Stamp{}, miss(b.name(), err)
 	}
+	c.local.Use(ctx, b.name()) // if it was trimmed meanwhile, it is open
 	return f, s, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 )
@@ -98,9 +99,20 @@ func (c *Cache) Lookup(ctx context.Context, key Digest) (Entry, error) {
 	return e, nil
 }
 
-// readSealed reads what lies under a name in "ac/" and sets it aside if
-// decode finds it defective.
+// readSealed reads what lies under a name in "ac/", to be used: see inspect.
 func (c *Cache) readSealed(ctx context.Context, name string, limit int64, decode func([]byte) error) error {
+	if err := c.inspect(ctx, name, limit, decode); err != nil {
+		return err
+	}
+	if !c.local.Use(ctx, name) {
+		return fs.ErrNotExist // trimmed since, and its blobs with it
+	}
+	return nil
+}
+
+// inspect reads what lies under a name in "ac/" and sets it aside if decode
+// finds it defective.
+func (c *Cache) inspect(ctx context.Context, name string, limit int64, decode func([]byte) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -123,6 +135,9 @@ func (c *Cache) readSealed(ctx context.Context, name string, limit int64, decode
 		err = decode(data)
 	}
 	if err != nil && !errors.Is(err, errVersion) {
+		if !c.local.Holds(name, f) {
+			return fs.ErrNotExist // replaced or trimmed since
+		}
 		return c.quarantine(name, f, err)
 	}
 	return err
@@ -162,6 +177,7 @@ func (c *Cache) Store(ctx context.Context, e Entry) error {
 func (c *Cache) storeLocal(ctx context.Context, e Entry) error {
 	for _, role := range slices.Sorted(maps.Keys(e.Blobs)) {
 		b := e.Blobs[role]
+		c.local.Use(ctx, b.name()) // no trimming takes it from now on
 		size, err := c.local.Stat(ctx, b.name())
 		if err == nil && size != b.Size {
 			err = fmt.Errorf("%s has %d bytes instead of %d", b.name(), size, b.Size)

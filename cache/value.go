@@ -68,15 +68,30 @@ func decodeValue(id valueID, data []byte) ([]byte, error) {
 	return value, nil
 }
 
-// verifyValue checks that a value lies under its own name.
-func verifyValue(name string, payload []byte) error {
+// verifyValue checks that a value lies under its own name, and returns what it
+// is found by.
+func verifyValue(name string, payload []byte) (valueID, error) {
 	line, _, _ := bytes.Cut(payload, []byte("\n"))
 	var id valueID
 	if _, err := fmt.Sscanf(string(line), "%q %q", &id.kind, &id.key); err != nil {
-		return err
+		return id, err
 	}
 	if !bytes.HasPrefix(payload, id.line()) || id.name() != name {
-		return errors.New("is the value of another key")
+		return id, errors.New("is the value of another key")
 	}
-	return nil
+	return id, nil
+}
+
+// valueOf returns the key and the value under a name, nil where it is not of
+// that kind.
+func valueOf(name, kind string, data []byte) (key string, value []byte, err error) {
+	_, payload, err := unseal(data)
+	if err != nil {
+		return "", nil, err
+	}
+	id, err := verifyValue(name, payload)
+	if err != nil || id.kind != kind {
+		return "", nil, err
+	}
+	return id.key, payload[len(id.line()):], nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/layerbuild/layerbuild/cache/disk"
 )
 
 // A Report is what Verify found.
@@ -28,23 +30,32 @@ type Defect struct {
 // value. What is defective is moved aside, so that a second Verify finds it
 // no more. The error is for what kept it from looking.
 func (c *Cache) Verify(ctx context.Context) (Report, error) {
+	return c.VerifyShowing(ctx, func(int, int) {})
+}
+
+// VerifyShowing is Verify that tells how far it is: how many names of how many.
+func (c *Cache) VerifyShowing(ctx context.Context, show func(done, of int)) (Report, error) {
 	var r Report
-	for name, err := range c.local.Names("cas") {
-		if err != nil {
-			return r, err
+	var names []string
+	for _, space := range []string{"cas", "ac"} { // an entry is right if its blobs are
+		for name, err := range c.local.Names(space) {
+			if err != nil {
+				return r, err
+			}
+			names = append(names, name)
 		}
-		if err := r.add(name, c.verifyBlob(ctx, name, &r)); err != nil {
+	}
+	for i, name := range names {
+		show(i, len(names))
+		verify := c.verifySealed
+		if disk.Space(name) == "cas" {
+			verify = c.verifyBlob
+		}
+		if err := r.add(name, verify(ctx, name, &r)); err != nil {
 			return r, err
 		}
 	}
-	for name, err := range c.local.Names("ac") {
-		if err != nil {
-			return r, err
-		}
-		if err := r.add(name, c.verifySealed(ctx, name, &r)); err != nil {
-			return r, err
-		}
-	}
+	show(len(names), len(names))
 	return r, nil
 }
 
@@ -92,14 +103,15 @@ func (c *Cache) verifySealed(ctx context.Context, name string, r *Report) error 
 	if err != nil {
 		return err
 	}
-	return c.readSealed(ctx, name, maxValue, func(data []byte) error {
+	return c.inspect(ctx, name, maxValue, func(data []byte) error {
 		kind, payload, err := unseal(data)
 		if err != nil {
 			return err
 		}
 		if kind == kindValue {
 			r.Values++
-			return verifyValue(name, payload)
+			_, err := verifyValue(name, payload)
+			return err
 		}
 		e, err := decodeEntry(key, data)
 		if err != nil {

@@ -8,6 +8,7 @@
 //	tmp/   one folder and one locked file per process that writes
 //	lock/  the locks that are held now
 //	bad/   what was moved aside, for a person to look at
+//	trim.lock   held by who removes what was not used for long
 //
 // The package verifies nothing: that is package cache's task.
 package disk
@@ -23,11 +24,16 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A Store is a folder of named bytes. It is safe for concurrent use, by any
 // number of processes.
 type Store struct {
+	// UseEvery is how coarse the marks are that say when something was last
+	// used: see Use. It is set before the store is used.
+	UseEvery time.Duration
+
 	dir string
 
 	mu      sync.Mutex
@@ -44,7 +50,7 @@ func Open(dir string) (*Store, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, UseEvery: defaultUseEvery}
 	s.clearDead()
 	return s, nil
 }
@@ -173,22 +179,29 @@ func (r *ctxReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
+// Holds reports whether name's file is still the one that f is: another process
+// may have put one in its place, or removed it.
+func (s *Store) Holds(name string, f *os.File) bool {
+	path, err := s.Path(name)
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	was, err := f.Stat()
+	return err == nil && os.SameFile(now, was)
+}
+
 // Quarantine moves name's file aside into bad/, if it is still the one that
-// f is: another process may have put a good one there since.
+// f is.
 func (s *Store) Quarantine(name string, f *os.File) error {
 	path, err := s.Path(name)
 	if err != nil {
 		return err
 	}
-	now, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	was, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(now, was) {
+	if !s.Holds(name, f) {
 		return nil
 	}
 	// One name in bad/ per name here, so that a disk that rots all the time

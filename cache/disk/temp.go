@@ -129,13 +129,22 @@ func (s *Store) NewTemp() (*Temp, error) {
 	return &Temp{File: f, store: s}, nil
 }
 
+// begin makes the session of this process, unless it has one.
+func (s *Store) begin() error {
+	if s.session != nil {
+		return nil
+	}
+	made, err := newSession(filepath.Join(s.dir, "tmp"))
+	if err != nil {
+		return err
+	}
+	s.session = made
+	return nil
+}
+
 func (s *Store) create() (*os.File, error) {
-	if s.session == nil {
-		made, err := newSession(filepath.Join(s.dir, "tmp"))
-		if err != nil {
-			return nil, err
-		}
-		s.session = made
+	if err := s.begin(); err != nil {
+		return nil, err
 	}
 	s.session.n++
 	path := filepath.Join(s.session.dir, strconv.Itoa(s.session.n))
