@@ -83,6 +83,7 @@ type Include struct {
 // CacheConfig says where what was built is kept.
 type CacheConfig struct {
 	Folder  string         // absolute, of the local cache; or "" for the user's own
+	MaxSize int64          `json:",omitempty"` // bytes of the local cache, NoLimit, or 0 for the default
 	Remotes []RemoteConfig // in the order in which they are asked
 }
 

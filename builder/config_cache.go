@@ -2,11 +2,14 @@ package builder
 
 import (
 	"cmp"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // The values of a remote's push.
@@ -22,6 +25,7 @@ var remoteSchemes = []string{"https", "http", "file", "s3", "oci"}
 var (
 	cacheFields = []field[CacheConfig]{
 		{"folder", pathSchema, func(v value, into *CacheConfig) { v.setPath(&into.Folder) }},
+		{"maxSize", sizeSchema, func(v value, into *CacheConfig) { into.MaxSize = v.size() }},
 		{"remotes", remotesSchema, func(v value, into *CacheConfig) { into.Remotes = v.remotes() }},
 	}
 
@@ -46,6 +50,23 @@ func (v value) cache(into *CacheConfig) {
 		return
 	}
 	mapping(v, cacheFields, into)
+}
+
+// size reads a size in bytes that is not 0.
+func (v value) size() int64 {
+	s, ok := v.str()
+	if !ok {
+		return 0
+	}
+	n, err := ParseSize(s)
+	var wrong *runtimes.InputError
+	switch {
+	case errors.As(err, &wrong):
+		v.add(wrong)
+	case n == 0:
+		v.addf("to build without a cache there is --no-cache", "%s is 0", v.name)
+	}
+	return n
 }
 
 func (v value) remotes() []RemoteConfig {
@@ -120,6 +141,8 @@ func (v value) push() string {
 func cacheSchema() schema {
 	return schema{"anyOf": []schema{pathSchema(), {"$ref": "#/definitions/cache"}}}
 }
+
+func sizeSchema() schema { return schema{"type": "string", "pattern": sizePattern} }
 
 func remotesSchema() schema {
 	return schema{"type": "array", "items": schema{"$ref": "#/definitions/remote"}}

@@ -28,8 +28,13 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var result *builder.Result
 			err := sel.run(cmd.Context(), ui, args, func(b *builder.Builder, opts builder.Options) (err error) {
+				limit, _, err := sel.cacheLimit(b.Config)
+				if err != nil {
+					return err
+				}
 				opts.Timings = timings
 				result, err = b.Build(cmd.Context(), opts)
+				tidy(cmd.Context(), b, limit)
 				return err
 			})
 			if err != nil {
@@ -43,7 +48,9 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 		},
 	}
 	sel.addFlags(cmd)
+	cmd.Flags().StringVar(&sel.cacheSize, "cache-size", "", "trim the local cache to `SIZE`, as 20GB, or none")
 	cmd.Flags().BoolVar(&timings, "timings", false, "print how long each phase of each target took")
+	sel.completeFlags(cmd)
 	return cmd
 }
 

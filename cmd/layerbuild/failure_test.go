@@ -76,6 +76,8 @@ import (
 //	checksums FOLDER      hold an output folder's archives against what its
 //	                      manifests and its index say of them
 //	mode PERM FILE…       check permissions
+//	aged LAYER            make the cache's layer look unused for 40 days
+//	flip FILE             change one byte of what the cache holds of a file
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"exits":     exits,
 	"fails":     fails,
@@ -87,6 +89,8 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"checksums": checksums,
 	"mode":      checkMode,
 	"nowhere":   nowhere,
+	"aged":      aged,
+	"flip":      flip,
 }
 
 type indexKey struct{}

@@ -38,10 +38,7 @@ machine. What to build stands in layerbuild.yaml.`,
 				_, err := fmt.Fprintln(ui.stdout, readVersion())
 				return err
 			}
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return unknownCommand(cmd, args[0])
+			return helpOrUnknown(cmd, args)
 		},
 	}
 	// Not root.Version: a template for it would link text/template's reflection,
@@ -50,7 +47,7 @@ machine. What to build stands in layerbuild.yaml.`,
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVarP(&ui.quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and hits")
-	root.AddCommand(newBuild(ui), newPlan(ui), newWhy(ui), newLock(ui), newZip(ui), newVersion(ui))
+	root.AddCommand(newBuild(ui), newPlan(ui), newWhy(ui), newLock(ui), newCache(ui), newZip(ui), newVersion(ui))
 	root.SetHelpCommand(newHelp())
 	addCompletion(root)
 	return root
@@ -83,16 +80,24 @@ func newHelp() *cobra.Command {
 	}
 }
 
-func unknownCommand(root *cobra.Command, name string) error {
+// helpOrUnknown is what a command does that has commands below it.
+func helpOrUnknown(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return unknownCommand(cmd, args[0])
+}
+
+func unknownCommand(parent *cobra.Command, name string) error {
 	var known []string
-	for _, c := range root.Commands() {
+	for _, c := range parent.Commands() {
 		if c.IsAvailableCommand() {
 			known = append(known, c.Name())
 		}
 	}
 	err := &runtimes.InputError{Problem: "unknown command \"" + name + "\"", Hint: "the commands are: " + strings.Join(known, ", ")}
 	if near := builder.Nearest(name, known); near != "" {
-		err.Hint = "did you mean: layerbuild " + near
+		err.Hint = "did you mean: " + parent.CommandPath() + " " + near
 	}
 	return err
 }

@@ -23,6 +23,8 @@ type selection struct {
 	noCache   bool
 	cacheFrom []string
 	cacheTo   []string
+
+	cacheSize string // as it was given
 	locked    bool
 	jobs      int
 	output    string

@@ -53,13 +53,14 @@ func exitCode(ctx context.Context, err error) int {
 		unreachable *runtimes.UnreachableError
 		network     *runtimes.NetworkError
 		input       *runtimes.InputError
+		damaged     *damagedError
 	)
 	switch {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &digest):
+	case errors.As(err, &digest), errors.As(err, &damaged):
 		return exitDigest
 	case errors.As(err, &unreachable):
 		return exitUnreachable
@@ -87,6 +88,7 @@ func hint(err error) string {
 		login       *runtimes.LoginError
 		install     *runtimes.InstallError
 		remote      *cache.RemoteError
+		damaged     *damagedError
 	)
 	switch {
 	case errors.As(err, &remote):
@@ -95,6 +97,8 @@ func hint(err error) string {
 		return input.Hint
 	case errors.As(err, &digest):
 		return "somebody changed the file at its source, or the lock file is wrong: find out which before you lock it anew"
+	case errors.As(err, &damaged):
+		return "it is built or downloaded again when it is needed; if this happens again, see whether the disk is failing"
 	case errors.As(err, &unreachable) && unreachable.Needed != "":
 		return "start BuildKit or Docker, and name it with --builder or BUILDKIT_HOST where it is not found"
 	case errors.As(err, &unreachable):

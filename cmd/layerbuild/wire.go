@@ -32,24 +32,33 @@ func (s *selection) run(ctx context.Context, ui *ui, args []string, do func(*bui
 // newBuilder joins the parts of layerbuild: the one list of plugins, engines
 // and stores. What it returns must be closed.
 func (s *selection) newBuilder(ctx context.Context, config *builder.Config, report func(builder.Event)) (*builder.Builder, func() error, error) {
-	dir, err := cacheDir(config)
+	store, err := openStore(config)
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := cache.Open(dir)
-	if err != nil {
-		return nil, nil, &runtimes.InputError{
-			Problem: "the cache cannot be used", Err: err,
-			Hint: "name another folder with LAYERBUILD_CACHE_DIR, or with cache in " + builder.ConfigName,
-		}
-	}
 	b := &builder.Builder{Config: config, Cache: store, Report: report}
-	disconnect, err := s.connect(ctx, b, dir)
+	disconnect, err := s.connect(ctx, b, store.Dir())
 	if err != nil {
 		store.Close()
 		return nil, nil, err
 	}
 	return b, func() error { return errors.Join(disconnect(), store.Close()) }, nil
+}
+
+// openStore opens the local cache.
+func openStore(config *builder.Config) (*cache.Cache, error) {
+	dir, err := cacheDir(config)
+	if err != nil {
+		return nil, err
+	}
+	store, err := cache.Open(dir)
+	if err != nil {
+		return nil, &runtimes.InputError{
+			Problem: "the cache cannot be used", Err: err,
+			Hint: "name another folder with LAYERBUILD_CACHE_DIR, or with cache in " + builder.ConfigName,
+		}
+	}
+	return store, nil
 }
 
 // cacheDir is the local cache: the environment wins, as it belongs to the
