@@ -26,11 +26,18 @@ const defaultUseEvery = time.Hour
 const guardFile = "trim.lock"
 
 // How long a guard is waited for. Each file is removed under a guard of its own,
-// so that only a process which was stopped in between makes others wait.
+// so that only a process which was stopped in between makes others wait. To mark
+// is worth more of that than to remove, which another process can do as well.
 const (
-	guardPatience = time.Second
-	guardPoll     = 2 * time.Millisecond
+	markPatience   = 20 * time.Second
+	removePatience = time.Second
+	guardPoll      = 2 * time.Millisecond
 )
+
+// clockTick is more than a file system's clock, which gives new files their
+// mtimes, is behind the time of day. (Its resolution is another matter: see
+// package cache's settleTime.)
+const clockTick = 50 * time.Millisecond
 
 // Use marks a name as used now. It is false for one that was removed, perhaps
 // a moment ago, and must not be relied upon. Where nothing can be written there
@@ -131,7 +138,11 @@ func (s *Store) Mark(name string) (time.Time, error) {
 // guard keeps others from removing files until release is called, and, held
 // alone, from marking them.
 func (s *Store) guard(ctx context.Context, alone bool) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, guardPatience)
+	patience := markPatience
+	if alone {
+		patience = removePatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		lock := newFlock(filepath.Join(s.dir, guardFile), os.O_CREATE)
@@ -170,7 +181,7 @@ func (s *Store) UnusedBefore() (time.Time, error) {
 			oldest = info.ModTime()
 		}
 	}
-	return oldest.Add(-2 * s.UseEvery), nil
+	return oldest.Add(-2*s.UseEvery - clockTick), nil
 }
 
 // isHeld reports whether somebody lives who holds the lock on a session's file.
