@@ -43,9 +43,9 @@ func (c *Cache) PutBlob(ctx context.Context, r io.Reader) (Blob, error) {
 // lets it be read back, and ends with Commit or Abort. Only ReadAt may be
 // called by several at a time.
 //
-// Where the cache cannot be written, a BlobWriter still takes all of it, in
-// the system's temporary folder, so that it can be delivered; only Commit
-// fails.
+// Where the cache cannot be written, or no longer, a BlobWriter still takes all
+// of it, in the system's temporary folder, so that it can be delivered; only
+// Commit fails.
 type BlobWriter struct {
 	c    *Cache
 	f    *os.File
@@ -74,11 +74,32 @@ func (c *Cache) NewBlob() (*BlobWriter, error) {
 	return w, nil
 }
 
+// Write appends p. It must not run while something is read back.
 func (w *BlobWriter) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
 	w.hash.Write(p[:n])
 	w.size += int64(n)
-	return n, err
+	if err == nil || w.temp == nil || w.moveOut(err) != nil {
+		return n, err
+	}
+	rest, err := w.Write(p[n:])
+	return n + rest, err
+}
+
+// moveOut takes what was written out of a cache whose disk is full or fails.
+func (w *BlobWriter) moveOut(why error) error {
+	out, err := tempfile.New("")
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(out, io.NewSectionReader(w.f, 0, w.size))
+	if err != nil || n != w.size {
+		out.Close()
+		return errors.Join(err, why)
+	}
+	w.temp.Abort()
+	w.temp, w.out, w.f, w.why = nil, out, out.File, why
+	return nil
 }
 
 // ReadAt reads back what was written.

@@ -223,6 +223,9 @@ func (s *Store) Names(space string) iter.Seq2[string, error] {
 			return
 		}
 		for _, folder := range folders {
+			if !folder.IsDir() {
+				continue
+			}
 			files, err := os.ReadDir(filepath.Join(s.dir, space, folder.Name()))
 			if err != nil && !yield("", err) {
 				return

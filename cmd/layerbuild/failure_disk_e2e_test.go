@@ -4,12 +4,14 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -127,7 +129,6 @@ func TestFullDisk(t *testing.T) {
 	full := []string{"no space left on device", "hint: the disk is full there"}
 	for _, engine := range engines {
 		for name, dir := range map[string]func(r *runner) string{
-			"cache":           func(r *runner) string { return filepath.Join(r.data, "cache") },
 			"temporary files": func(r *runner) string { return filepath.Join(r.data, "tmp") },
 			"output":          func(r *runner) string { return filepath.Join(r.dir, ".layerbuild/dist") },
 		} {
@@ -144,6 +145,57 @@ func TestFullDisk(t *testing.T) {
 				r.run(0, "build", "--engine", engine)
 				equalFolders(t, r.outputs(), want)
 			})
+		}
+	}
+}
+
+// TestFullCache: a cache on a disk of its own that is full costs a warning, and
+// room is made there by pruning.
+func TestFullCache(t *testing.T) {
+	setting(t, "BUILDKIT_HOST")
+	index := bigIndex(t)
+	want := alone(t, index, "big==1.0", "small==1.0")
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			r := newRunner(t, index, "small==1.0")
+			disk := filepath.Join(r.data, "cache")
+			mount(t, disk, 2)
+			r.run(0, "build", "--engine", engine) // it has room for that
+			r.relock(index, "big==1.0", "small==1.0")
+			for range 2 {
+				stdout, stderr := r.run(0, "build", "--engine", engine)
+				if !strings.Contains(stdout, "built") || !strings.Contains(stderr, "the cache cannot keep this layer: ") || !strings.Contains(stderr, "no space left on device") {
+					t.Errorf("stdout %s, stderr %s", stdout, stderr)
+				}
+				equalFolders(t, r.outputs(), want)
+			}
+			if err := os.WriteFile(filepath.Join(disk, "ac", "filler"), make([]byte, 4<<20), 0o666); !errors.Is(err, unix.ENOSPC) {
+				t.Fatalf("the disk is not full: %v", err)
+			}
+			ageAll(t, disk)
+			if stdout, _ := r.run(0, "cache", "prune", "--max-size", "0B"); !strings.Contains(stdout, "removed 1 layer") {
+				t.Errorf("stdout %s", stdout)
+			}
+			resize(t, disk, 64)
+			r.run(0, "build", "--engine", engine)
+			equalFolders(t, r.outputs(), want)
+		})
+	}
+}
+
+// ageAll makes all of a cache look unused for a day.
+func ageAll(t *testing.T, dir string) {
+	t.Helper()
+	then := time.Now().Add(-24 * time.Hour)
+	for _, space := range []string{"ac", "cas", "stamp"} {
+		files, err := filepath.Glob(filepath.Join(dir, space, "*", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if err := os.Chtimes(file, then, then); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
