@@ -7,6 +7,7 @@ GO ?= go
 STATE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/layerbuild-testbed
 TOOLS := $(STATE)/tools
 TESTBED := $(GO) -C testdata/testbed run .
+ZIPBENCH := $(GO) -C testdata/zipbench
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -17,7 +18,7 @@ export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
 export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
 export PATH := $(TOOLS)/node/bin:$(TOOLS)/maven/bin:$(PATH)
 
-.PHONY: build demo test deps check unit e2e bench soak testbed testbed-down tools update help
+.PHONY: build demo test deps check unit e2e bench bench-zip soak testbed testbed-down tools update help
 
 # The tag keeps gRPC's tracing pages out, whose templates cost megabytes: see
 # doc/dependencies.md.
@@ -37,6 +38,8 @@ deps:
 	@missing=; \
 	for c in gcc git python3 unzip zip; do command -v $$c >/dev/null || missing="$$missing $$c"; done; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	command -v 7zz >/dev/null || missing="$$missing 7zip"; \
+	command -v bsdtar >/dev/null || missing="$$missing libarchive-tools"; \
 	javac -version >/dev/null 2>&1 || missing="$$missing default-jdk-headless"; \
 	test -z "$$missing" || { echo "installing$$missing"; apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy $$missing; }
 
@@ -45,11 +48,14 @@ check: build ## format, vet, lint, go.mod
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./...
+	$(ZIPBENCH) vet ./...
 	$(GO) run $(STATICCHECK) -tags e2e ./... ./testdata/fetch
 	$(GO) mod tidy -diff
+	$(ZIPBENCH) mod tidy -diff
 
 unit: ## the tests that need no root, network or container, with the race detector
 	$(GO) test -race ./...
+	$(ZIPBENCH) test -race ./...
 
 e2e: testbed tools ## the tests against real registries and a real BuildKit
 	env="$$($(TESTBED) env)" && eval "$$env" && \
@@ -57,9 +63,13 @@ e2e: testbed tools ## the tests against real registries and a real BuildKit
 		env -u CI $(GO) test -tags e2e -timeout 60m ./... && \
 		env -u CI $(GO) test -tags e2e,native -count 1 -run TestWithoutEmulation ./cmd/layerbuild
 
-bench: build testbed tools ## measure against uv and zip, as ratios in one run
+bench: build testbed bench-zip ## measure against uv, npm and other archivers, as ratios in one run
 	env="$$($(TESTBED) env)" && eval "$$env" && \
 		$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
+
+# On an idle machine `make bench-zip ARGS=-update` renews doc/benchmarks.
+bench-zip: tools ## the zipper against other archivers; ARGS='-corpus node -contender zip9,zipper -rounds 3'
+	$(ZIPBENCH) run . $(ARGS)
 
 soak: testbed tools ## the long-running counts of crash, fuzz and set tests
 	LAYERBUILD_SOAK_ROUNDS=1000 LAYERBUILD_SOAK_FLIPS=10000 $(GO) test -run 'Crash|Kill|Flips' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild
