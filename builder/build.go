@@ -96,6 +96,9 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			got, err = r.obtain(ctx, res, r.opts.NoCache)
 		}
 		if err == nil {
+			err = r.pass(res, got.facts.Check)
+		}
+		if err == nil {
 			built[member], indexed[member], err = r.deliver(ctx, res, got)
 		}
 		if errors.Is(err, cache.ErrMiss) {
@@ -260,6 +263,9 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 	got := &obtained{entry: entry}
 	if err := json.Unmarshal(entry.Data, &got.facts); err != nil {
 		return nil, &cache.MissError{Key: key.String(), Reason: err}
+	}
+	if !got.facts.Check.Current() {
+		return nil, &cache.MissError{Key: key.String(), Reason: errors.New("another version of layerbuild has checked it")}
 	}
 	for _, role := range []string{roleArchive, roleKeyInput, roleFiles} {
 		if _, ok := entry.Blobs[role]; !ok {

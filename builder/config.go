@@ -69,6 +69,7 @@ type Layer struct {
 	Profiles       []string            // of a Maven project
 	Artifacts      []string            // jars to add, "group:artifact:classifier"
 	Universal      bool
+	Check          CheckConfig
 
 	Description string
 	LicenseInfo string

@@ -66,6 +66,7 @@ var (
 		{"artifacts", artifactsSchema, func(v value, into *Layer) { into.Artifacts = v.artifacts() }},
 		{"bytecode", booleanSchema, func(v value, into *Layer) { into.Bytecode = v.boolean() }},
 		{"universal", booleanSchema, func(v value, into *Layer) { into.Universal = v.boolean() }},
+		{"check", checkSchema, func(v value, into *Layer) { into.Check = v.check() }},
 		{"description", textSchema(maxDescription), func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
 		{"licenseInfo", textSchema(maxLicenseInfo), func(v value, into *Layer) { into.LicenseInfo = v.text(maxLicenseInfo) }},
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"github.com/layerbuild/layerbuild/builder/check"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,10 @@ type entryFacts struct {
 	UnzippedSize int64 `json:"unzippedSize"`
 	Files        int   `json:"files"`
 	Packages     int   `json:"packages"`
+
+	// Check is what the checks know of the archive: a hit is judged for its own
+	// target, which may have another runtime than the one it was built for.
+	Check check.Facts `json:"check"`
 }
 
 // The blobs of an entry.

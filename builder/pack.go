@@ -39,7 +39,11 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	if err := r.finish(res, t); err != nil {
 		return nil, err
 	}
-	got, err := r.store(ctx, res, key, t)
+	facts := check.Gather(t, UnzippedLimit)
+	if _, err := r.judge(res, facts); err != nil {
+		return nil, err
+	}
+	got, err := r.store(ctx, res, key, t, facts)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +99,7 @@ func (r *run) progress(id TargetID) runtimes.Progress {
 	return func(u runtimes.Update) { r.report(Event{Target: id, Kind: Progressed, Update: u}) }
 }
 
-// finish turns an installed tree into the layer's and checks it.
+// finish turns an installed tree into the layer's.
 func (r *run) finish(res *resolved, t runtimes.Tree) error {
 	defer timed(&res.timings.Normalise)()
 	plugin, err := r.plugin(res.combos[0].Runtime.Family)
@@ -112,20 +116,17 @@ func (r *run) finish(res *resolved, t runtimes.Tree) error {
 	if err := addTo(t, res.include); err != nil {
 		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err}
 	}
-	if err := check.Tree(t, UnzippedLimit); err != nil {
-		return err
-	}
 	return nil
 }
 
 // store zips a tree into the cache, reads the archive back, and writes the
 // entry last.
-func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runtimes.Tree) (*obtained, error) {
+func (r *run) store(ctx context.Context, res *resolved, key cache.Digest, t runtimes.Tree, checked check.Facts) (*obtained, error) {
 	w, info, err := r.archive(ctx, res, t)
 	if err != nil {
 		return nil, err
 	}
-	facts := entryFacts{UnzippedSize: info.Unzipped, Files: len(info.Entries), Packages: len(res.recipe.Packages)}
+	facts := entryFacts{UnzippedSize: info.Unzipped, Files: len(info.Entries), Packages: len(res.recipe.Packages), Check: checked}
 	data, err := json.Marshal(facts)
 	if err != nil {
 		w.Abort()

@@ -67,10 +67,11 @@ func (r *run) resolvePlain(res *resolved) (err error) {
 // buildPlain makes the archive of a plain target.
 func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
 	r.report(Event{Target: res.id, Kind: Started, Text: engineNone})
-	if err := check.Tree(res.include, UnzippedLimit); err != nil {
+	facts := check.Gather(res.include, UnzippedLimit)
+	if _, err := r.judge(res, facts); err != nil {
 		return nil, err
 	}
-	got, err := r.store(ctx, res, key, res.include)
+	got, err := r.store(ctx, res, key, res.include, facts)
 	if err != nil {
 		return nil, err
 	}

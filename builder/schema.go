@@ -30,6 +30,8 @@ const (
 	remoteTable  = "The cache: remotes"
 	secretTable  = "Secrets"
 	sourceTable  = "Secrets: password"
+	checkTable   = "Checks"
+	allowTable   = "Checks: allow"
 )
 
 // configSchema is the schema of layerbuild.yaml.
@@ -54,15 +56,17 @@ func configSchema(describe describer) schema {
 		"title":    ConfigName,
 		"required": []string{"layers"},
 		"definitions": schema{
-			"defaults": objectSchema(defaultFields(), describe, layerTable),
-			"layer":    layer,
-			"runtime":  objectSchema(runtimeFields, describe, runtimeTable),
-			"builder":  objectSchema(builderFields, describe, builderTable),
-			"tls":      tls,
-			"cache":    objectSchema(cacheFields, describe, cacheTable),
-			"remote":   remoteSchema(describe),
-			"secret":   secretSchema(describe),
-			"password": sourceSchema(describe),
+			"defaults":  objectSchema(defaultFields(), describe, layerTable),
+			"layer":     layer,
+			"runtime":   objectSchema(runtimeFields, describe, runtimeTable),
+			"builder":   objectSchema(builderFields, describe, builderTable),
+			"tls":       tls,
+			"cache":     objectSchema(cacheFields, describe, cacheTable),
+			"remote":    remoteSchema(describe),
+			"check":     objectSchema(checkFields, describe, checkTable),
+			"allowance": allowanceSchema(describe),
+			"secret":    secretSchema(describe),
+			"password":  sourceSchema(describe),
 		},
 		"allOf": []schema{requiredBelow("runtime"), requiredBelow("architectures")},
 	})

@@ -4,7 +4,6 @@ package check
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -18,71 +17,46 @@ import (
 // every unpacker reads.
 const MaxEntries = 65_534
 
-// SizeError says that a layer is larger than a function and all its layers
-// may be.
-type SizeError struct {
-	Size, Limit int64   // bytes, unzipped
-	Largest     []Share // the largest packages, largest first
-}
-
-// Share is what one package weighs in a layer.
-type Share struct {
-	Package string
-	Size    int64 // bytes, unzipped
-}
-
-func (e *SizeError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "unzipped size is %d bytes, %d more than Lambda's limit of %d; the largest packages:",
-		e.Size, e.Size-e.Limit, e.Limit)
-	for _, s := range e.Largest {
-		fmt.Fprintf(&b, "\n  %6.1f MB  %s", float64(s.Size)/1e6, s.Package)
+// Gather reads a tree for the checks. limit is what it may weigh, in bytes,
+// unzipped.
+func Gather(t runtimes.Tree, limit int64) Facts {
+	f := Facts{Version: factsVersion}
+	add := func(id, path, format string, args ...any) {
+		f.Found = append(f.Found, Finding{ID: id, Path: path, Package: t[path].Package, Problem: fmt.Sprintf(format, args...)})
 	}
-	return b.String()
-}
-
-// LinkError says that a symbolic link would not work in a layer.
-type LinkError struct{ Path, Target, Problem string }
-
-func (e *LinkError) Error() string {
-	return fmt.Sprintf("%s: link to %q %s", e.Path, e.Target, e.Problem)
-}
-
-// Tree returns every defect of t, joined. limit is in bytes, unzipped.
-func Tree(t runtimes.Tree, limit int64) error {
-	var errs []error
 	if len(t) == 0 {
-		errs = append(errs, errors.New("the layer would hold no files"))
+		add(Empty, "", "the layer would hold no files")
 	}
 	if len(t) > MaxEntries {
-		errs = append(errs, fmt.Errorf("the layer has %d files, a zip that every unpacker reads holds %d", len(t), MaxEntries))
+		add(Entries, "", "the layer has %d files, a zip that every unpacker reads holds %d", len(t), MaxEntries)
 	}
 	if size := t.Size(); size > limit {
-		errs = append(errs, &SizeError{Size: size, Limit: limit, Largest: largest(t, 8)})
+		add(Size, "", "%s", tooLarge(t, size, limit))
 	}
 	folders := foldersOf(t)
 	for _, name := range t.Paths() {
-		f := t[name]
 		if folders[name] {
-			errs = append(errs, fmt.Errorf("%s is a file and a folder at once", name))
+			add(Collision, name, "is a file and a folder at once")
 		}
-		if f.Mode&fs.ModeSymlink != 0 {
-			if problem := linkProblem(t, folders, name, f.Link); problem != "" {
-				errs = append(errs, &LinkError{Path: name, Target: f.Link, Problem: problem})
+		if file := t[name]; file.Mode&fs.ModeSymlink != 0 {
+			if problem := linkProblem(t, folders, name, file.Link); problem != "" {
+				add(Link, name, "links to %q, which %s", file.Link, problem)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	all, damaged := binaries(t)
+	f.Binaries, f.Found = summary(all), append(f.Found, damaged...)
+	return f
 }
 
-func foldersOf(t runtimes.Tree) map[string]bool {
-	folders := make(map[string]bool)
-	for name := range t {
-		for dir := path.Dir(name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
-			folders[dir] = true
-		}
+// tooLarge says what weighs most.
+func tooLarge(t runtimes.Tree, size, limit int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "unzipped size is %d bytes, %d more than Lambda's limit of %d; the largest packages:", size, size-limit, limit)
+	for _, s := range largest(t, 8) {
+		fmt.Fprintf(&b, "\n  %6.1f MB  %s", float64(s.size)/1e6, s.of)
 	}
-	return folders
+	return b.String()
 }
 
 // maxLinkHops is where Linux gives up on a chain of links (ELOOP).
@@ -127,9 +101,15 @@ func linkProblem(t runtimes.Tree, folders map[string]bool, name, target string) 
 	return ""
 }
 
+// share is what one package weighs in a layer, in bytes, unzipped.
+type share struct {
+	of   string
+	size int64
+}
+
 // largest sums sizes by package; a file that belongs to none counts for its
 // folder.
-func largest(t runtimes.Tree, n int) []Share {
+func largest(t runtimes.Tree, n int) []share {
 	sizes := make(map[string]int64)
 	for name, f := range t {
 		owner := f.Package
@@ -138,12 +118,12 @@ func largest(t runtimes.Tree, n int) []Share {
 		}
 		sizes[owner] += f.Size
 	}
-	shares := make([]Share, 0, len(sizes))
+	shares := make([]share, 0, len(sizes))
 	for name, size := range sizes {
-		shares = append(shares, Share{name, size})
+		shares = append(shares, share{name, size})
 	}
-	slices.SortFunc(shares, func(a, b Share) int {
-		return cmp.Or(cmp.Compare(b.Size, a.Size), strings.Compare(a.Package, b.Package))
+	slices.SortFunc(shares, func(a, b share) int {
+		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.of, b.of))
 	})
 	return shares[:min(n, len(shares))]
 }

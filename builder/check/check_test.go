@@ -40,15 +40,14 @@ func TestLinks(t *testing.T) {
 				tree["abs2"] = link("/x")
 			}
 			tree[test.path] = link(test.target)
-			err := check.Tree(tree, 1<<20)
+			_, err := check.Gather(tree, 1<<20).Judge(nil, nil)
 			if test.want == "" {
 				if err != nil {
 					t.Fatalf("got %v, want no error", err)
 				}
 				return
 			}
-			var linkErr *check.LinkError
-			if !errors.As(err, &linkErr) || !strings.Contains(err.Error(), test.want) {
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "[link]") {
 				t.Fatalf("got %v, want a link error with %q", err, test.want)
 			}
 		})
@@ -61,25 +60,27 @@ func TestSizeLimit(t *testing.T) {
 	small := runtimes.NewTreeFile(make([]byte, 300), false)
 	small.Package = "numpy"
 	tree := runtimes.Tree{"python/scipy/a": big, "python/numpy/b": small}
-	if err := check.Tree(tree, 1000); err != nil {
-		t.Errorf("a layer of exactly the limit: got %v, want no error", err)
+	if found := check.Gather(tree, 1000).Found; found != nil {
+		t.Errorf("a layer of exactly the limit: %v", found)
 	}
-	err := check.Tree(tree, 999)
-	var size *check.SizeError
-	if !errors.As(err, &size) {
+	_, err := check.Gather(tree, 999).Judge(nil, nil)
+	var size *check.FindingsError
+	if !errors.As(err, &size) || size.Rule.ID != check.Size {
 		t.Fatalf("got %v, want a size error", err)
 	}
-	if size.Size != 1000 || size.Largest[0] != (check.Share{Package: "scipy", Size: 700}) {
-		t.Errorf("got %+v", size)
+	if text := err.Error(); !strings.Contains(text, "1000 bytes, 1 more than") || strings.Index(text, "scipy") > strings.Index(text, "numpy") {
+		t.Errorf("got %v", err)
 	}
 }
 
 func TestEmptyAndConflicting(t *testing.T) {
-	if err := check.Tree(runtimes.Tree{}, 1); err == nil {
-		t.Error("an empty tree passed")
-	}
 	file := runtimes.NewTreeFile(nil, false)
-	if err := check.Tree(runtimes.Tree{"a": file, "a/b": file}, 1); err == nil {
-		t.Error("a file that is also a folder passed")
+	for id, tree := range map[string]runtimes.Tree{
+		check.Empty:     {},
+		check.Collision: {"a": file, "a/b": file},
+	} {
+		if found := check.Gather(tree, 1).Found; len(found) != 1 || found[0].ID != id {
+			t.Errorf("%s: %v", id, found)
+		}
 	}
 }

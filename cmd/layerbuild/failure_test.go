@@ -114,7 +114,9 @@ func setupIndex(env *testscript.Env) error {
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))                            // no settings of the machine's own
 	env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-docker.sock")) // not the machine's own
 	env.Setenv("LAYERBUILD_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
-	return nil
+	libraries, err := filepath.Abs("../../builder/check/testdata")
+	env.Setenv("LIBRARIES", libraries)
+	return err
 }
 
 func scriptIndex(ts *testscript.TestScript) *wheelhouse.Index {

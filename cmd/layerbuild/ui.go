@@ -81,8 +81,7 @@ func hint(err error) string {
 		unreachable *runtimes.UnreachableError
 		pkg         *runtimes.PackageError
 		network     *runtimes.NetworkError
-		size        *check.SizeError
-		link        *check.LinkError
+		findings    *check.FindingsError
 		authority   x509.UnknownAuthorityError
 		invalid     x509.CertificateInvalidError
 		login       *runtimes.LoginError
@@ -117,10 +116,8 @@ func hint(err error) string {
 		return "the password may be wrong or expired, or lack the right to read: renew it where it comes from: " + login.From
 	case errors.As(err, &network):
 		return "see whether the address is right and can be reached from here"
-	case errors.As(err, &size):
-		return "leave packages out with exclude or excludeFiles, or split the layer"
-	case errors.As(err, &link):
-		return "leave it out with excludeFiles; an included one, by including what it leads to"
+	case errors.As(err, &findings):
+		return findings.Rule.Hint
 	case errors.As(err, &install) && missingModule(install) != "":
 		name, _, _ := strings.Cut(strings.TrimPrefix(install.Step, "build "), " ")
 		return fmt.Sprintf("what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {%s: [%s]}", name, missingModule(install))

@@ -51,8 +51,8 @@ func TestEnd(t *testing.T) {
 		{"network", &runtimes.NetworkError{URL: "https://index.example", Err: syscall.ECONNREFUSED}, 1, []string{"hint: see whether the address"}},
 		{"authority", &runtimes.NetworkError{URL: "https://index.example", Err: x509.UnknownAuthorityError{}}, 1, []string{"caBundle", "SSL_CERT_FILE"}},
 		{"clock", &runtimes.NetworkError{URL: "https://index.example", Err: x509.CertificateInvalidError{Reason: x509.Expired}}, 1, []string{"hint: see whether this machine's clock is right"}},
-		{"size", fmt.Errorf("api: %w", &check.SizeError{Size: 3e8, Limit: 2e8}), 1, []string{"hint: leave packages out"}},
-		{"link", fmt.Errorf("api: %w", &check.LinkError{Path: "python/a", Target: "b", Problem: "is broken"}), 1, []string{"hint: leave it out"}},
+		{"size", fmt.Errorf("api: %w", finding(check.Size)), 1, []string{"hint: leave packages out"}},
+		{"link", fmt.Errorf("api: %w", finding(check.Link)), 1, []string{"hint: leave it out"}},
 		{"disk", fmt.Errorf("write: %w", syscall.ENOSPC), 1, []string{"hint: the disk is full"}},
 		{"read-only", &fs.PathError{Op: "open", Path: "/x", Err: syscall.EROFS}, 1, []string{"hint: let this user write there"}},
 		{"joined", errors.Join(input, errors.Join(digest, errors.New("more"))), 3, []string{
@@ -89,4 +89,9 @@ func TestInterrupted(t *testing.T) {
 	if code := newUI(&stdout, &stderr).end(ctx, nil); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+func finding(id string) error {
+	rule, _ := check.RuleOf(id)
+	return &check.FindingsError{Rule: rule, Findings: []check.Finding{{ID: id, Problem: "a problem"}}}
 }

@@ -1,0 +1,233 @@
+package check
+
+import (
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// machines are the instruction sets of Lambda's architectures.
+var machines = map[runtimes.Arch]elf.Machine{
+	runtimes.X86_64: elf.EM_X86_64,
+	runtimes.ARM64:  elf.EM_AARCH64,
+}
+
+// A Binary is what the loader looks at in an ELF file of a tree, or, in
+// [Facts], in the files of one package for one machine.
+type Binary struct {
+	Path    string          `json:"path"`
+	Package string          `json:"package,omitempty"`
+	Machine string          `json:"machine"` // an architecture of Lambda's, or the name of another
+	Musl    bool            `json:"musl,omitempty"`
+	Needs   []SymbolVersion `json:"needs,omitempty"` // of the C and C++ libraries, the newest of each
+}
+
+// A SymbolVersion is a version of a library's interface, such as GLIBC_2.28.
+type SymbolVersion struct {
+	Family string `json:"family"` // "GLIBC", "GLIBCXX" or "CXXABI"
+	Parts  []int  `json:"parts"`
+}
+
+func (v SymbolVersion) String() string {
+	s := v.Family + "_"
+	for i, n := range v.Parts {
+		if i > 0 {
+			s += "."
+		}
+		s += strconv.Itoa(n)
+	}
+	return s
+}
+
+// parseVersion reads a version of the C or C++ library, false where name is
+// one of something else, or of no number (GLIBC_PRIVATE).
+func parseVersion(name string) (SymbolVersion, bool) {
+	family, number, ok := strings.Cut(name, "_")
+	if !ok || family != "GLIBC" && family != "GLIBCXX" && family != "CXXABI" {
+		return SymbolVersion{}, false
+	}
+	v := SymbolVersion{Family: family}
+	for part := range strings.SplitSeq(number, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 {
+			return SymbolVersion{}, false
+		}
+		v.Parts = append(v.Parts, n)
+	}
+	return v, true
+}
+
+// cxxOf are the newest interfaces of the C++ library beside a C library, as
+// Amazon's systems have them: gcc 7.3 in Amazon Linux 2, gcc 11 in 2023 ("ABI
+// Policy and Guidelines" of the GNU C++ library).
+var cxxOf = map[runtimes.Glibc][]SymbolVersion{
+	{Major: 2, Minor: 26}: {{"GLIBCXX", []int{3, 4, 24}}, {"CXXABI", []int{1, 3, 11}}},
+	{Major: 2, Minor: 34}: {{"GLIBCXX", []int{3, 4, 29}}, {"CXXABI", []int{1, 3, 13}}},
+}
+
+// binaries reads the ELF files that something may load: libraries, extension
+// modules and programs. Objects and archives of a compiler are none.
+func binaries(t runtimes.Tree) (all []Binary, damaged []Finding) {
+	for _, name := range t.Paths() {
+		f := t[name]
+		if !f.Mode.IsRegular() || !loadable(name, f) {
+			continue
+		}
+		b, err := readBinary(f)
+		switch {
+		case errors.Is(err, errNoELF):
+		case err != nil:
+			damaged = append(damaged, Finding{ID: ELFDamaged, Path: name, Package: f.Package, Problem: err.Error()})
+		default:
+			b.Path, b.Package = name, f.Package
+			all = append(all, b)
+		}
+	}
+	return all, damaged
+}
+
+func loadable(name string, f runtimes.TreeFile) bool {
+	base := path.Base(name)
+	return f.Mode&0o111 != 0 || path.Ext(base) == ".node" || path.Ext(base) == ".so" || strings.Contains(base, ".so.")
+}
+
+var errNoELF = errors.New("no ELF file")
+
+// maxBinary bounds what is read of a file that gives no random access.
+const maxBinary = 1 << 30
+
+// readBinary reads a file's headers.
+func readBinary(f runtimes.TreeFile) (Binary, error) {
+	r, err := f.Open()
+	if err != nil {
+		return Binary{}, err
+	}
+	defer r.Close()
+	at, ok := r.(io.ReaderAt)
+	if !ok {
+		data, err := f.ReadAll(maxBinary)
+		if err != nil {
+			return Binary{}, err
+		}
+		at = bytes.NewReader(data)
+	}
+	magic := make([]byte, len(elf.ELFMAG))
+	if n, _ := at.ReadAt(magic, 0); n < len(magic) || string(magic) != elf.ELFMAG {
+		return Binary{}, errNoELF
+	}
+	e, err := elf.NewFile(at)
+	if err != nil {
+		return Binary{}, fmt.Errorf("its ELF header cannot be read: %w", err)
+	}
+	if e.Type != elf.ET_DYN && e.Type != elf.ET_EXEC {
+		return Binary{}, errNoELF
+	}
+	b := Binary{Machine: machineOf(e)}
+	libraries, err := e.ImportedLibraries()
+	if err != nil {
+		return b, fmt.Errorf("the libraries it needs cannot be read: %w", err)
+	}
+	// musl's library has a name of its own, or one that glibc's has not.
+	b.Musl = slices.ContainsFunc(libraries, func(lib string) bool {
+		return lib == "libc.so" || strings.HasPrefix(lib, "libc.musl-")
+	})
+	b.Needs, err = needsOf(e)
+	return b, err
+}
+
+func machineOf(e *elf.File) string {
+	for arch, machine := range machines {
+		if e.Machine == machine && e.Class == elf.ELFCLASS64 {
+			return string(arch)
+		}
+	}
+	return fmt.Sprintf("%s of %s bits", strings.TrimPrefix(e.Machine.String(), "EM_"), strings.TrimPrefix(e.Class.String(), "ELFCLASS"))
+}
+
+// needsOf lists the newest version of each family that a file needs.
+func needsOf(e *elf.File) ([]SymbolVersion, error) {
+	if e.SectionByType(elf.SHT_GNU_VERNEED) == nil {
+		return nil, nil
+	}
+	libraries, err := e.DynamicVersionNeeds()
+	if err != nil {
+		return nil, fmt.Errorf("the versions it needs cannot be read: %w", err)
+	}
+	var needs []SymbolVersion
+	for _, library := range libraries {
+		for _, need := range library.Needs {
+			if v, ok := parseVersion(need.Dep); ok {
+				needs = append(needs, v)
+			}
+		}
+	}
+	return newest(needs), nil
+}
+
+// newest keeps the newest version of each family, in the families' order.
+func newest(all []SymbolVersion) []SymbolVersion {
+	slices.SortFunc(all, func(a, b SymbolVersion) int {
+		return cmp.Or(strings.Compare(a.Family, b.Family), slices.Compare(b.Parts, a.Parts))
+	})
+	return slices.CompactFunc(all, func(a, b SymbolVersion) bool { return a.Family == b.Family })
+}
+
+// elfFindings are what the loader of a target would refuse. A package that
+// brings files for several platforms chooses by itself: what is for another
+// one is a defect only where the package has nothing for this one.
+func elfFindings(all []Binary, target Target) (found []Finding) {
+	fits := make(map[string]bool) // by package, or by name where there is none
+	for _, b := range all {
+		if b.runsOn(target.Arch) {
+			fits[b.unit()] = true
+		}
+	}
+	for _, b := range all {
+		f := Finding{Path: b.Path, Package: b.Package}
+		switch {
+		case b.runsOn(target.Arch):
+			if f.Problem = b.tooNew(target); f.Problem == "" {
+				continue
+			}
+			f.ID = ELFVersion
+		case fits[b.unit()]:
+			continue
+		case b.Machine != string(target.Arch):
+			f.ID, f.Problem = ELFMachine, fmt.Sprintf("is for %s, and the layer is for %s", b.Machine, target.Arch)
+		default:
+			f.ID, f.Problem = ELFMusl, "is linked with musl, and Lambda's runtimes have the GNU C library"
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// unit is what has its own ways to choose between files for several platforms.
+func (b Binary) unit() string { return cmp.Or(b.Package, "/"+path.Base(b.Path)) }
+
+func (b Binary) runsOn(arch runtimes.Arch) bool { return b.Machine == string(arch) && !b.Musl }
+
+// tooNew says which versions a target's libraries lack, "" for none.
+func (b Binary) tooNew(t Target) string {
+	var lacking []string
+	for _, limit := range append([]SymbolVersion{{"GLIBC", []int{t.Glibc.Major, t.Glibc.Minor}}}, cxxOf[t.Glibc]...) {
+		for _, v := range b.Needs {
+			if v.Family == limit.Family && slices.Compare(v.Parts, limit.Parts) > 0 {
+				lacking = append(lacking, fmt.Sprintf("%s, where %s ends at %s", v, t.Runtime, limit))
+			}
+		}
+	}
+	if lacking == nil {
+		return ""
+	}
+	return "needs " + strings.Join(lacking, "; ")
+}

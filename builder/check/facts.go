@@ -1,0 +1,88 @@
+package check
+
+import (
+	"errors"
+	"path"
+	"slices"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
+
+// factsVersion changes whenever Facts come to say more, or something else, of
+// the same tree.
+const factsVersion = 1
+
+// Facts are what the checks have to know of a tree. They do not depend on who
+// is going to use it, so they are stored with the archive, which may serve
+// targets with other runtimes than the one it was built for.
+type Facts struct {
+	Version  int       `json:"version"`
+	Binaries []Binary  `json:"binaries,omitempty"`
+	Found    []Finding `json:"found,omitempty"` // whatever the target
+}
+
+// Current tells whether the facts are those that this program would gather.
+func (f Facts) Current() bool { return f.Version == factsVersion }
+
+// Target is who is going to use a layer.
+type Target struct {
+	Runtime string // its name
+	Arch    runtimes.Arch
+	Glibc   runtimes.Glibc
+}
+
+// Judge splits what the facts come to for the targets: errors, joined, one for
+// each check a *FindingsError, and warnings. What is allowed is neither.
+func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, error) {
+	var all []Finding
+	all = append(all, f.Found...)
+	for _, t := range targets {
+		all = append(all, elfFindings(f.Binaries, t)...)
+	}
+	var warnings []Finding
+	failed := make(map[string][]Finding)
+	for i, found := range all {
+		rule, _ := RuleOf(found.ID)
+		switch {
+		case slices.Contains(all[:i], found), allowed != nil && allowed(found):
+		case rule.Severity == Warning:
+			warnings = append(warnings, found)
+		default:
+			failed[rule.ID] = append(failed[rule.ID], found)
+		}
+	}
+	var errs []error
+	for _, rule := range rules {
+		if found := failed[rule.ID]; found != nil {
+			errs = append(errs, &FindingsError{rule, found})
+		}
+	}
+	return warnings, errors.Join(errs...)
+}
+
+// summary keeps one binary of those of a package that need the same.
+func summary(all []Binary) (kept []Binary) {
+	for _, b := range all {
+		alike := func(other Binary) bool {
+			return b.Package != "" && other.Package == b.Package && other.Machine == b.Machine && other.Musl == b.Musl &&
+				slices.EqualFunc(other.Needs, b.Needs, func(x, y SymbolVersion) bool {
+					return x.Family == y.Family && slices.Equal(x.Parts, y.Parts)
+				})
+		}
+		if !slices.ContainsFunc(kept, alike) {
+			kept = append(kept, b)
+		}
+	}
+	return kept
+}
+
+// foldersOf is all folders that the tree's files lie in.
+func foldersOf(t runtimes.Tree) map[string]bool {
+	folders := make(map[string]bool)
+	for name := range t {
+		for dir := path.Dir(name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
+	}
+	return folders
+}

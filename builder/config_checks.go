@@ -1,0 +1,89 @@
+package builder
+
+import (
+	"github.com/bmatcuk/doublestar/v4"
+	"gopkg.in/yaml.v3"
+
+	"github.com/layerbuild/layerbuild/builder/check"
+)
+
+var (
+	checkFields = []field[CheckConfig]{
+		{"allow", allowSchema, func(v value, into *CheckConfig) { into.Allow = v.allowances() }},
+	}
+	allowFields = []field[Allowance]{
+		{"id", checkIDSchema, func(v value, into *Allowance) { into.ID = v.checkID() }},
+		{"files", patternSchema, func(v value, into *Allowance) { into.Files = v.pattern() }},
+		{"reason", stringSchema, func(v value, into *Allowance) { into.Reason, _ = v.str() }},
+	}
+)
+
+func (v value) check() (c CheckConfig) {
+	mapping(v, checkFields, &c)
+	return c
+}
+
+func (v value) allowances() []Allowance {
+	all := []Allowance{}
+	if v.node.Kind != yaml.SequenceNode {
+		v.wrong("a list of mappings with id and reason")
+		return all
+	}
+	for _, n := range v.node.Content {
+		line := n.Line
+		if n = v.d.follow(n); n == nil {
+			return all
+		}
+		item := value{v.d, "an item of allow", line, n}
+		var a Allowance
+		lines := mapping(item, allowFields, &a)
+		for _, name := range []string{"id", "reason"} {
+			if lines != nil && lines[name] == 0 {
+				item.addf("for example {id: "+check.ELFVersion+", files: python/vendored/**, reason: only used on our own machines}",
+					"an item of allow has no %s", name)
+			}
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+func checkIDs() []string {
+	var ids []string
+	for _, rule := range check.Rules() {
+		ids = append(ids, rule.ID)
+	}
+	return ids
+}
+
+func (v value) checkID() string {
+	s, ok := v.str()
+	if _, known := check.RuleOf(s); ok && !known {
+		v.addf(hint(s, checkIDs()), "unknown check %q", short(s))
+	}
+	return s
+}
+
+func (v value) pattern() string {
+	s, ok := v.str()
+	if ok && !doublestar.ValidatePattern(s) {
+		v.addf("*, **, ?, [a-z] and {a,b} are allowed", "bad pattern %q", short(s))
+	}
+	return s
+}
+
+func checkSchema() schema { return schema{"$ref": "#/definitions/check"} }
+
+func allowSchema() schema {
+	return schema{"type": "array", "items": schema{"$ref": "#/definitions/allowance"}}
+}
+
+func allowanceSchema(describe describer) schema {
+	s := objectSchema(allowFields, describe, allowTable)
+	s["required"] = []string{"id", "reason"}
+	return s
+}
+
+func checkIDSchema() schema { return schema{"enum": checkIDs()} }
+
+func patternSchema() schema { return stringSchema() }

@@ -1,0 +1,49 @@
+package builder
+
+import (
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/layerbuild/layerbuild/builder/check"
+)
+
+// CheckConfig says how a layer's checks are taken.
+type CheckConfig struct {
+	Allow []Allowance
+}
+
+// Allowance accepts what a check finds.
+type Allowance struct {
+	ID     string // of the check
+	Files  string // a pattern for paths in the layer, "" for all
+	Reason string
+}
+
+func (a Allowance) covers(f check.Finding) bool {
+	return f.ID == a.ID && (a.Files == "" || doublestar.MatchUnvalidated(a.Files, f.Path))
+}
+
+// judge holds what is known of an archive against all that a target serves.
+func (r *run) judge(res *resolved, facts check.Facts) (warnings []check.Finding, err error) {
+	var targets []check.Target
+	for _, combo := range res.combos {
+		targets = append(targets, check.Target{Runtime: combo.Runtime.Name, Arch: combo.Arch, Glibc: combo.Runtime.Glibc})
+	}
+	allowed := func(f check.Finding) bool {
+		for _, a := range res.layer.Check.Allow {
+			if a.covers(f) {
+				return true
+			}
+		}
+		return false
+	}
+	return facts.Judge(targets, allowed)
+}
+
+// pass judges an archive that is about to be delivered, and tells the warnings.
+func (r *run) pass(res *resolved, facts check.Facts) error {
+	warnings, err := r.judge(res, facts)
+	for _, w := range warnings {
+		r.warn(res.id, w.String()+" ["+w.ID+"]")
+	}
+	return err
+}
