@@ -87,19 +87,24 @@ type zipperPack struct {
 	info, earlier string
 }
 
-func (z zipperPack) pack(ctx context.Context, out *os.File) error {
+func (z zipperPack) pack(ctx context.Context, out io.Writer) error {
 	entries, err := zipperEntries()
 	if err != nil {
 		return err
 	}
+	opts := zipper.Options{Workers: z.workers, Verify: z.verify}
 	if z.earlier != "" {
-		return errors.New("the zipper cannot splice yet")
+		archive, err := os.Open(z.earlier)
+		if err != nil {
+			return err
+		}
+		defer archive.Close()
+		opts.Earlier = &zipper.Earlier{Archive: archive}
+		if opts.Earlier.Entries, err = readInfo(z.earlier + ".info"); err != nil {
+			return err
+		}
 	}
-	opts := zipper.Options{Workers: z.workers}
 	info, err := zipper.Write(ctx, out, entries, opts)
-	if err == nil && z.verify {
-		err = zipper.Verify(ctx, out, info.Size, info, opts)
-	}
 	if err != nil || z.info == "" {
 		return err
 	}
@@ -135,4 +140,13 @@ func writeInfo(name string, entries []zipper.EntryInfo) error {
 		return err
 	}
 	return errors.Join(gob.NewEncoder(f).Encode(entries), f.Close())
+}
+
+func readInfo(name string) (entries []zipper.EntryInfo, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return entries, gob.NewDecoder(f).Decode(&entries)
 }
