@@ -235,3 +235,35 @@ func list(t *testing.T, dir string) (names []string) {
 	}
 	return names
 }
+
+// TestRemoveRecord: a record whose blob is gone, as a process leaves it that is
+// killed before it puts the blob, is in nobody's way.
+func TestRemoveRecord(t *testing.T) {
+	s := open(t, t.TempDir())
+	name := "cas/" + strings.Repeat("a", 64)
+	s.Announce(t.Context(), name)
+	if removed, err := s.Remove(t.Context(), name, time.Now().Add(time.Hour)); removed || err != nil {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+}
+
+// TestPublishedMark: what takes the place of a mark is no older than it.
+func TestPublishedMark(t *testing.T) {
+	s := open(t, t.TempDir())
+	name := "ac/" + strings.Repeat("a", 64)
+	temp, err := s.NewTemp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer temp.Abort()
+	old := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(temp.Name(), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := temp.Commit(name); err != nil {
+		t.Fatal(err)
+	}
+	if mark, err := s.Mark(name); err != nil || time.Since(mark) > time.Minute {
+		t.Errorf("marked %v, %v", mark, err)
+	}
+}

@@ -161,11 +161,15 @@ func (t *Temp) Publish(name string) error {
 	if runtime.GOOS == "windows" {
 		t.Close()
 	}
-	if err := rename(t.Name(), path); err != nil {
-		return err
+	if Space(name) == "cas" { // which was announced
+		err = rename(t.Name(), path)
+	} else {
+		err = t.store.publishMark(name, func() error { return rename(t.Name(), path) })
 	}
-	t.done = true
-	return nil
+	if err == nil {
+		t.done = true
+	}
+	return err
 }
 
 // Commit is Publish and Close.

@@ -93,6 +93,22 @@ func (s *Store) mark(name string) {
 	}
 }
 
+// publishMark has rename put a file whose mtime is a mark in its place, and marks
+// it now: it may have been written long ago, and others may have marked what it
+// replaces since.
+func (s *Store) publishMark(name string, rename func() error) error {
+	release, err := s.guard(context.Background(), false)
+	if err != nil {
+		return rename()
+	}
+	defer release()
+	if err := rename(); err != nil {
+		return err
+	}
+	s.mark(name)
+	return nil
+}
+
 // isFresh tells a mark that need not be renewed from an old one, and from one
 // that a wrong clock has set.
 func (s *Store) isFresh(mark time.Time) bool {
@@ -213,7 +229,9 @@ func (s *Store) Remove(ctx context.Context, name string, before time.Time) (bool
 	if err != nil || !mark.Before(before) {
 		return false, err
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		return false, nil // a record without its blob
+	} else if err != nil {
 		return false, err
 	}
 	if record, err := s.markPath(name); err == nil && record != path {
