@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -86,6 +87,10 @@ type CacheConfig struct {
 	Folder  string         // absolute, of the local cache; or "" for the user's own
 	MaxSize int64          `json:",omitempty"` // bytes of the local cache, NoLimit, or 0 for the default
 	Remotes []RemoteConfig // in the order in which they are asked
+
+	Trust    []cache.PublicKey // whose entries are taken from remotes; none: anybody's
+	Sign     PasswordSource    // of the private key that signs what is pushed; all empty: none
+	SignLine int
 }
 
 // RemoteConfig is a cache that machines share.
@@ -121,7 +126,7 @@ type Secret struct {
 	Password PasswordSource
 }
 
-// PasswordSource has exactly one of its fields.
+// PasswordSource says where a secret is. It has exactly one of its fields.
 type PasswordSource struct {
 	Env     string   // a variable
 	File    string   // absolute path

@@ -9,6 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -27,6 +28,8 @@ var (
 		{"folder", pathSchema, func(v value, into *CacheConfig) { v.setPath(&into.Folder) }},
 		{"maxSize", sizeSchema, func(v value, into *CacheConfig) { into.MaxSize = v.size() }},
 		{"remotes", remotesSchema, func(v value, into *CacheConfig) { into.Remotes = v.remotes() }},
+		{"trust", trustSchema, func(v value, into *CacheConfig) { into.Trust = v.publicKeys() }},
+		{"sign", passwordSchema, func(v value, into *CacheConfig) { into.SignLine = v.line; v.source(&into.Sign, "private key") }},
 	}
 
 	remoteFields = []field[RemoteConfig]{
@@ -136,6 +139,47 @@ func (v value) push() string {
 		return PushAlways
 	}
 	return PushNever
+}
+
+// publicKeys reads a list of keys. No message shows one that is wrong, for it may
+// be a private key.
+func (v value) publicKeys() []cache.PublicKey {
+	if v.node.Kind != yaml.SequenceNode || len(v.node.Content) == 0 {
+		v.addf(keyHint, "trust must be a list of public keys")
+		return nil
+	}
+	var all []cache.PublicKey
+	for _, n := range v.node.Content {
+		item := value{v.d, "an item of trust", cmp.Or(n.Line, v.line), n}
+		if item.node = v.d.follow(n); item.node == nil {
+			return nil
+		}
+		if !item.isString() {
+			item.addf(keyHint, "an item of trust must be a public key")
+			continue
+		}
+		key, err := cache.ParsePublicKey(item.node.Value)
+		switch {
+		case err != nil:
+			item.addf(keyHint, "an item of trust %v", err)
+		case slices.Contains(all, key):
+			item.addf("remove one of them", "trust lists a key twice")
+		}
+		all = append(all, key)
+	}
+	return all
+}
+
+const keyHint = "layerbuild cache key new prints a public key, and key show that of a private one: layerbuild-pub-1:…"
+
+// publicKeyPattern is what ParsePublicKey accepts, but for two bits of the last
+// character, which have to be zero.
+const publicKeyPattern = "^layerbuild-pub-1:[A-Za-z0-9+/]{43}$"
+
+func trustSchema() schema {
+	s := listOf(schema{"type": "string", "pattern": publicKeyPattern})
+	s["minItems"] = 1
+	return s
 }
 
 func cacheSchema() schema {

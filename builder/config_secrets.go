@@ -2,6 +2,7 @@ package builder
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -33,7 +34,9 @@ var (
 	}
 )
 
-const passwordHint = "name where it comes from: password: {env: TOKEN}, {file: path} or {command: [program, argument]}"
+const sourceHint = "name where it comes from: %s: {env: TOKEN}, {file: path} or {command: [program, argument]}"
+
+var passwordHint = fmt.Sprintf(sourceHint, "password")
 
 // secrets reads the mapping of servers to their logins.
 func (v value) secrets() []Secret {
@@ -90,14 +93,21 @@ func (v value) user() string {
 }
 
 // password reads where a password comes from.
-func (v value) password(into *PasswordSource) {
+func (v value) password(into *PasswordSource) { v.source(into, "password") }
+
+// source reads where a secret comes from; noun is what it is, for people.
+func (v value) source(into *PasswordSource, noun string) {
+	hint := fmt.Sprintf(sourceHint, v.name)
+	private := v.d.private
+	v.d.private = true
+	defer func() { v.d.private = private }()
 	if v.node.Kind == yaml.ScalarNode && v.node.ShortTag() != "!!null" || isBraced(v.node) {
-		v.addf(passwordHint, "a password does not belong into the file, which others can read")
+		v.addf(hint, "a %s does not belong into the file, which others can read", noun)
 		return
 	}
 	defects := len(v.d.errs)
 	if lines := mapping(v, sourceFields, into); len(lines) != 1 && len(v.d.errs) == defects {
-		v.addf(passwordHint, "password must have one source, not %d", len(lines))
+		v.addf(hint, "%s must have one source, not %d", v.name, len(lines))
 	}
 }
 

@@ -112,9 +112,11 @@ func miss(key string, reason error) error {
 // processes.
 type Cache struct {
 	local   *disk.Store
-	remotes []*remote // in the order in which they are asked
-	limits  Limits    // of the remotes
-	uploads *uploads  // nil before Connect
+	remotes []*remote    // in the order in which they are asked
+	limits  Limits       // of the remotes
+	uploads *uploads     // nil before Connect
+	trusted []PublicKey  // whose entries are taken from remotes; none: anybody's
+	signers []PrivateKey // what signs the entries that are built here
 }
 
 // Open returns the cache in the folder dir. Nothing is written before there

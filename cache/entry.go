@@ -62,41 +62,30 @@ func decodeEntry(key Digest, data []byte) (Entry, error) {
 		}
 	}
 	// One entry, one form: nothing that this version does not know, nothing
-	// said twice. Signatures will rest on it.
+	// said twice. Signatures rest on it.
 	if again, err := encodeEntry(e); err != nil || !bytes.Equal(again, data) {
 		return Entry{}, errors.New("is not in its canonical form")
 	}
 	return e, nil
 }
 
-// References returns, by role, the blobs that must be kept as long as data, which
-// lies in "ac/", is: those of an entry. It is nil where data names none that this
-// version knows of. A backend whose server collects garbage asks here.
-func References(data []byte) map[string]Blob {
-	kind, payload, err := unseal(data)
-	if err != nil || kind != kindEntry {
-		return nil
-	}
-	var e Entry
-	if err := json.Unmarshal(payload, &e); err != nil {
-		return nil
-	}
-	return e.Blobs
-}
-
-// Lookup returns the entry of a key that the local folder has. It does not look at the blobs: each is
-// verified when it is opened or delivered, or all by Check.
+// Lookup returns the entry of a key that the local folder has, unless it was
+// fetched from a remote and is of nobody who is trusted. It does not look at the
+// blobs: each is verified when it is opened or delivered, or all by Check.
 func (c *Cache) Lookup(ctx context.Context, key Digest) (Entry, error) {
 	name := entryName(key)
-	var e Entry
-	err := c.readSealed(ctx, name, maxEntry, func(data []byte) (err error) {
-		e, err = decodeEntry(key, data)
+	var s stored
+	err := c.readSealed(ctx, name, maxStored, func(data []byte) (err error) {
+		s, err = decodeStored(key, data)
 		return err
 	})
+	if err == nil && s.fetched {
+		err = accepts(c.trusted, s)
+	}
 	if err != nil {
 		return Entry{}, miss(name, err)
 	}
-	return e, nil
+	return s.entry, nil
 }
 
 // readSealed reads what lies under a name in "ac/", to be used: see inspect.
@@ -166,15 +155,20 @@ func (c *Cache) Check(ctx context.Context, e Entry, roles ...string) error {
 // built. Its blobs must have been stored before, so that no process ever sees an
 // entry whose blobs are still to come.
 func (c *Cache) Store(ctx context.Context, e Entry) error {
-	if err := c.storeLocal(ctx, e); err != nil {
+	s, err := newStored(e, c.signers)
+	if err != nil {
+		return fmt.Errorf("storing entry %s: %w", e.Key, err)
+	}
+	if err := c.storeLocal(ctx, s); err != nil {
 		return err
 	}
-	c.push(e)
+	c.push(s)
 	return nil
 }
 
 // storeLocal keeps an entry in the local folder.
-func (c *Cache) storeLocal(ctx context.Context, e Entry) error {
+func (c *Cache) storeLocal(ctx context.Context, s stored) error {
+	e := s.entry
 	for _, role := range slices.Sorted(maps.Keys(e.Blobs)) {
 		b := e.Blobs[role]
 		c.local.Use(ctx, b.name()) // no trimming takes it from now on
@@ -186,11 +180,8 @@ func (c *Cache) storeLocal(ctx context.Context, e Entry) error {
 			return fmt.Errorf("storing entry %s: blob %q: %w", e.Key, role, err)
 		}
 	}
-	data, err := encodeEntry(e)
-	if err != nil {
-		return err
-	}
-	if _, err := decodeEntry(e.Key, data); err != nil {
+	data := s.local()
+	if _, err := decodeStored(e.Key, data); err != nil {
 		return fmt.Errorf("storing entry %s: what was written %w", e.Key, err) // a role that is not UTF-8
 	}
 	return c.local.Put(ctx, entryName(e.Key), int64(len(data)), bytes.NewReader(data))

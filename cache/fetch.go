@@ -27,14 +27,14 @@ func (c *Cache) Fetch(ctx context.Context, key Digest) (Entry, string, error) {
 		if !r.Pull {
 			continue
 		}
-		e, err := c.fetchEntry(ctx, r, key)
+		s, err := c.fetchEntry(ctx, r, key)
 		if err == nil {
 			for _, nearer := range c.remotes[:i] {
 				if nearer.Push {
-					c.uploads.add(nearer, e)
+					c.uploads.add(nearer, s)
 				}
 			}
-			return e, r.Name, nil
+			return s.entry, r.Name, nil
 		}
 		if err := c.fetchFailed(ctx, r, name, err, &reasons); err != nil {
 			return Entry{}, "", err
@@ -51,7 +51,7 @@ func (c *Cache) Peek(ctx context.Context, key Digest) (remote string, err error)
 		if !r.Pull {
 			continue
 		}
-		_, err := r.entry(ctx, key)
+		_, err := c.remoteEntry(ctx, r, key)
 		if err == nil {
 			return r.Name, nil
 		}
@@ -97,11 +97,12 @@ func absentUnless(reasons []error) error {
 }
 
 // fetchEntry brings the entry of a key and its blobs into the local folder.
-func (c *Cache) fetchEntry(ctx context.Context, r *remote, key Digest) (Entry, error) {
-	e, err := r.entry(ctx, key)
+func (c *Cache) fetchEntry(ctx context.Context, r *remote, key Digest) (stored, error) {
+	s, err := c.remoteEntry(ctx, r, key)
 	if err != nil {
-		return Entry{}, err
+		return stored{}, err
 	}
+	e := s.entry
 	g, gctx := errgroup.WithContext(ctx)
 	for _, role := range slices.Sorted(maps.Keys(e.Blobs)) {
 		g.Go(func() error {
@@ -117,13 +118,14 @@ func (c *Cache) fetchEntry(ctx context.Context, r *remote, key Digest) (Entry, e
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return Entry{}, err
+		return stored{}, err
 	}
-	return e, c.storeLocal(ctx, e)
+	return s, c.storeLocal(ctx, s)
 }
 
-// entry reads the entry of a key that a remote has.
-func (r *remote) entry(ctx context.Context, key Digest) (Entry, error) {
+// remoteEntry reads the entry of a key that a remote has, and that is of
+// somebody who is trusted.
+func (c *Cache) remoteEntry(ctx context.Context, r *remote, key Digest) (stored, error) {
 	name := entryName(key)
 	data, err := try(ctx, r, false, func(ctx context.Context, p *pace) ([]byte, error) {
 		body, err := r.Backend.Get(ctx, name)
@@ -131,23 +133,27 @@ func (r *remote) entry(ctx context.Context, key Digest) (Entry, error) {
 			return nil, err
 		}
 		defer body.Close()
-		data, err := io.ReadAll(io.LimitReader(&paced{body, p}, maxEntry+1))
-		if err == nil && len(data) > maxEntry {
-			err = &mistake{name, fmt.Errorf("is larger than %d bytes", maxEntry)}
+		data, err := io.ReadAll(io.LimitReader(&paced{body, p}, maxStored+1))
+		if err == nil && len(data) > maxStored {
+			err = &mistake{name, fmt.Errorf("is larger than %d bytes", maxStored)}
 		}
 		return data, err
 	})
 	if err != nil {
-		return Entry{}, err
+		return stored{}, err
 	}
-	e, err := decodeEntry(key, data)
+	s, err := decodeStored(key, data)
+	if err == nil {
+		s.fetched = true
+		err = accepts(c.trusted, s)
+	}
 	switch {
 	case errors.Is(err, errVersion):
-		return Entry{}, fmt.Errorf("in %s: %w", r.Name, err) // of another layerbuild, and no mistake
+		return stored{}, fmt.Errorf("in %s: %w", r.Name, err) // of another layerbuild, and no mistake
 	case err != nil:
-		return Entry{}, &mistake{name, err}
+		return stored{}, &mistake{name, err}
 	}
-	return e, nil
+	return s, nil
 }
 
 // fetchBlob brings a blob into the local folder, verified.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,12 +70,12 @@ func (c *Cache) Connect(remotes []Remote, limits Limits, warn func(string)) {
 
 // Pulls tells whether Fetch has anybody to ask.
 func (c *Cache) Pulls() bool {
-	for _, r := range c.remotes {
-		if r.Pull {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.remotes, func(r *remote) bool { return r.Pull })
+}
+
+// Pushes tells whether what is stored is sent to anybody.
+func (c *Cache) Pushes() bool {
+	return slices.ContainsFunc(c.remotes, func(r *remote) bool { return r.Push })
 }
 
 // usable returns why a remote is not to be asked, or given anything, any more.

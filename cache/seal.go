@@ -18,8 +18,10 @@ const (
 	sealWord    = "layerbuild"
 	sealVersion = 1
 
-	kindEntry = "entry"
-	kindValue = "value"
+	kindEntry   = "entry"
+	kindValue   = "value"
+	kindSigned  = "signed"  // signatures, a line each, and a sealed entry
+	kindFetched = "fetched" // what a remote sent: a sealed entry, or a signed one
 )
 
 // errVersion is the reason of a miss on what another layerbuild wrote. It is

@@ -67,23 +67,23 @@ func newUploads(c *Cache) *uploads {
 }
 
 // push sends an entry that was built to every remote that takes it.
-func (c *Cache) push(e Entry) {
+func (c *Cache) push(s stored) {
 	for _, r := range c.remotes {
 		if r.Push {
-			c.uploads.add(r, e)
+			c.uploads.add(r, s)
 		}
 	}
 }
 
 // add begins to send an entry to a remote.
-func (u *uploads) add(r *remote, e Entry) {
+func (u *uploads) add(r *remote, s stored) {
 	u.mu.Lock()
 	if u.state.Pending() == 0 {
 		u.idle = make(chan struct{})
 	}
 	u.state.Entries++
 	u.pending[r]++
-	for _, b := range e.Blobs {
+	for _, b := range s.entry.Blobs {
 		u.state.Bytes += b.Size
 	}
 	u.mu.Unlock()
@@ -94,7 +94,7 @@ func (u *uploads) add(r *remote, e Entry) {
 	go func() {
 		err := u.places[r].Acquire(ctx, 1)
 		if err == nil {
-			err = u.cache.send(ctx, r, e, u.moved)
+			err = u.cache.send(ctx, r, s, u.moved)
 			u.places[r].Release(1)
 		}
 		u.ended(r, err)
@@ -175,7 +175,8 @@ func (u *uploads) giveUp() {
 
 // send puts an entry's blobs and then the entry into a remote. moved is told
 // how many bytes need no sending any more.
-func (c *Cache) send(ctx context.Context, r *remote, e Entry, moved func(int64)) error {
+func (c *Cache) send(ctx context.Context, r *remote, s stored, moved func(int64)) error {
+	e := s.entry
 	for _, role := range slices.Sorted(maps.Keys(e.Blobs)) {
 		b := e.Blobs[role]
 		if err := c.sendBlob(ctx, r, b); err != nil {
@@ -183,11 +184,8 @@ func (c *Cache) send(ctx context.Context, r *remote, e Entry, moved func(int64))
 		}
 		moved(b.Size)
 	}
-	data, err := encodeEntry(e)
-	if err != nil {
-		return err
-	}
-	_, err = try(ctx, r, true, func(ctx context.Context, p *pace) (struct{}, error) {
+	data := s.shared()
+	_, err := try(ctx, r, true, func(ctx context.Context, p *pace) (struct{}, error) {
 		body := &sending{ReadSeeker: bytes.NewReader(data), size: int64(len(data)), p: p}
 		return struct{}{}, r.Backend.Put(ctx, entryName(e.Key), body.size, body)
 	})

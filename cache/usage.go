@@ -181,7 +181,7 @@ func (c *Cache) peek(name string) (kind string, refs map[string]Blob) {
 	case !bytes.HasPrefix(head, []byte(sealWord+" ")):
 		return "", nil
 	}
-	data, err := readAll(f, maxEntry)
+	data, err := readAll(f, maxStored)
 	if err != nil {
 		return "", nil
 	}
@@ -236,8 +236,9 @@ func (c *Cache) listed(ctx context.Context, name string) (l Listed, ok bool) {
 	if err != nil {
 		return l, false
 	}
-	err = c.inspect(ctx, name, maxEntry, func(data []byte) (err error) {
-		l.Entry, err = decodeEntry(key, data)
+	err = c.inspect(ctx, name, maxStored, func(data []byte) error {
+		s, err := decodeStored(key, data)
+		l.Entry = s.entry
 		return err
 	})
 	if err != nil {

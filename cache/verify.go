@@ -113,12 +113,12 @@ func (c *Cache) verifySealed(ctx context.Context, name string, r *Report) error 
 			_, err := verifyValue(name, payload)
 			return err
 		}
-		e, err := decodeEntry(key, data)
+		s, err := decodeStored(key, data)
 		if err != nil {
 			return err
 		}
 		r.Entries++
-		for role, b := range e.Blobs {
+		for role, b := range s.entry.Blobs {
 			size, err := c.local.Stat(ctx, b.name())
 			if err != nil {
 				return fmt.Errorf("lacks its blob %q: %v", role, err)

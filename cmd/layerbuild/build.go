@@ -32,6 +32,9 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 				if err != nil {
 					return err
 				}
+				if err := signPushed(cmd.Context(), b); err != nil {
+					return err
+				}
 				opts.Timings = timings
 				result, err = b.Build(cmd.Context(), opts)
 				tidy(cmd.Context(), b, limit)

@@ -24,7 +24,7 @@ into it, and for those who want to do more.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              helpOrUnknown,
 	}
-	cmd.AddCommand(newCacheStats(ui), newCacheList(ui), newCacheVerify(ui), newCachePrune(ui), newCacheClean(ui))
+	cmd.AddCommand(newCacheStats(ui), newCacheList(ui), newCacheVerify(ui), newCachePrune(ui), newCacheClean(ui), newCacheKey(ui))
 	return cmd
 }
 

@@ -20,6 +20,8 @@ type cacheStats struct {
 	Limit     *int64        `json:"limit"` // bytes; null: none
 	LimitFrom string        `json:"limitFrom"`
 	Remotes   []cacheRemote `json:"remotes"`
+
+	Trust []cache.PublicKey `json:"trust"` // none: whoever can write to a remote can replace a layer
 }
 
 // cacheRemote is a cache that machines share, as it is configured.
@@ -30,8 +32,9 @@ type cacheRemote struct {
 	Required bool   `json:"required"`
 }
 
-// hashesOnly is what has to be known of remotes that anybody can write to.
-const hashesOnly = "hashes catch corruption, not an attacker: whoever can write to a remote can replace a layer"
+// hashesOnly is what has to be known of remotes where nobody in particular is
+// trusted.
+const hashesOnly = "hashes catch corruption, not an attacker: whoever can write to a remote can replace a layer (see trust in doc/cache.md)"
 
 func newCacheStats(ui *ui) *cobra.Command {
 	var sel selection
@@ -73,6 +76,7 @@ func (s *selection) cacheStats(ctx context.Context, c *cache.Cache, config *buil
 	if err != nil {
 		return stats, err
 	}
+	stats.Trust = append([]cache.PublicKey{}, config.Cache.Trust...)
 	stats.Remotes = []cacheRemote{}
 	for _, r := range remotes {
 		stats.Remotes = append(stats.Remotes, cacheRemote{r.url.Redacted(), r.pull, r.push, r.required})
@@ -104,11 +108,14 @@ func writeStats(w io.Writer, s cacheStats, now time.Time) error {
 	for _, r := range s.Remotes {
 		rows = append(rows, [2]string{"remote", r.URL + ": " + r.use()})
 	}
+	for _, key := range s.Trust {
+		rows = append(rows, [2]string{"trusted", key.String()})
+	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		fmt.Fprintf(tw, "%s\t%s\n", row[0], row[1])
 	}
-	if err := tw.Flush(); err != nil || len(s.Remotes) == 0 {
+	if err := tw.Flush(); err != nil || len(s.Remotes) == 0 || len(s.Trust) > 0 {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", hashesOnly)

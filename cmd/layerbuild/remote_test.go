@@ -81,6 +81,18 @@ func (s *store) onlyCame(authorization string) bool {
 	return s.came[authorization] && len(s.came) == 1
 }
 
+// holds tells whether a file on the server holds a text.
+func (s *store) holds(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, data := range s.files {
+		if bytes.Contains(data, []byte(text)) {
+			return true
+		}
+	}
+	return false
+}
+
 // monorepo writes a project of fifty services with ten distinct package sets.
 func monorepo(t *testing.T) (*wheelhouse.Index, *runner) {
 	t.Helper()
@@ -208,6 +220,7 @@ func TestFifty(t *testing.T) {
 func TestRemoteSecrets(t *testing.T) {
 	const planted = "planted-word-5d1c"
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ci:"+planted))
+	const key = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" // that signs
 	index, err := wheelhouse.Serve(scriptWheels()...)
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +250,7 @@ func TestRemoteSecrets(t *testing.T) {
 				writeFile(t, filepath.Join(home, ".netrc"), "machine 127.0.0.1 login ci password "+planted+"\n")
 			}
 			config := "layers:\n  svc: {path: ., runtime: python3.11, architectures: [x86_64]}\n"
-			r.env = append(test.env, "HOME="+home, "SSL_CERT_FILE="+ca)
+			r.env = append(test.env, "HOME="+home, "SSL_CERT_FILE="+ca, "LAYERBUILD_CACHE_KEY=layerbuild-key-1:"+key)
 			if test.remote != "" {
 				file := filepath.Join(home, "token")
 				writeFile(t, file, planted+"\n")
@@ -263,6 +276,9 @@ func TestRemoteSecrets(t *testing.T) {
 			if server.uploads() != 4 || !server.onlyCame(test.authorization) {
 				t.Errorf("%d uploads, or another login", server.uploads())
 			}
+			if !server.holds("layerbuild-sig-1:") {
+				t.Error("nothing was signed")
+			}
 			caches := []string{r.data}
 			r.data = t.TempDir()
 			if err := os.Mkdir(filepath.Join(r.data, "tmp"), 0o777); err != nil {
@@ -283,7 +299,7 @@ func TestRemoteSecrets(t *testing.T) {
 			server.mu.Lock()
 			defer server.mu.Unlock()
 			encoded := strings.TrimPrefix(basic, "Basic ")
-			for _, secret := range []string{planted, encoded} {
+			for _, secret := range []string{planted, encoded, key} {
 				if strings.Contains(said.String(), secret) {
 					t.Errorf("it was said:\n%s", &said)
 				}

@@ -67,45 +67,75 @@ func sourceName(config *builder.Config, source builder.PasswordSource) string {
 // fetchSecret gets one password. Its errors show nothing of it, and are
 // [*runtimes.InputError]s but where ctx ended.
 func fetchSecret(ctx context.Context, config *builder.Config, s builder.Secret) (string, error) {
-	name := sourceName(config, s.Password)
-	fail := func(err error, hint, problem string) (string, error) {
-		return "", &runtimes.InputError{File: config.File, Line: s.Line, Err: err, Hint: hint,
-			Problem: fmt.Sprintf("the password for %s: %s", s.Server, problem)}
+	what := "the password for " + s.Server
+	text, err := fetchSource(ctx, config, s.Password, "password")
+	if err != nil {
+		return "", located(err, config.File, s.Line, what)
 	}
-	var text, hint string
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		name := sourceName(config, s.Password)
+		return "", located(&runtimes.InputError{Problem: name + " gives several lines or control characters",
+			Hint: sourceHint(s.Password, name, "password")}, config.File, s.Line, what)
+	}
+	return text, nil
+}
+
+// located says of an error of fetchSource where the configuration asks for what.
+func located(err error, file string, line int, what string) error {
+	if input := (*runtimes.InputError)(nil); errors.As(err, &input) {
+		input.File, input.Line, input.Problem = file, line, what+": "+input.Problem
+	}
+	return err
+}
+
+// fetchSource gets the text that a source has, without line breaks at its end;
+// noun says what it is. Its errors show nothing of the text, and are
+// [*runtimes.InputError]s but where ctx ended.
+func fetchSource(ctx context.Context, config *builder.Config, source builder.PasswordSource, noun string) (string, error) {
+	name := sourceName(config, source)
+	fail := func(err error, problem string) (string, error) {
+		return "", &runtimes.InputError{Problem: problem, Err: err, Hint: sourceHint(source, name, noun)}
+	}
+	var text string
 	var err error
-	switch source := s.Password; {
+	switch {
 	case source.Env != "":
-		hint = "set the variable " + name + " where layerbuild runs"
 		set := false
 		if text, set = os.LookupEnv(source.Env); !set {
-			return fail(nil, hint, name+" is not set")
+			return fail(nil, name+" is not set")
 		}
 	case source.File != "":
-		hint = "put the password, and nothing else, into the file"
 		if text, err = readSecret(source.File); err != nil {
 			if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
 				err = pathErr.Err // the path is said once
 			}
-			return fail(err, hint, name+" cannot be read")
+			return fail(err, name+" cannot be read")
 		}
 	default:
-		hint = "run it by hand: it must print the password, and nothing else, to its standard output"
 		if text, err = runSecret(ctx, config.Root, source.Command); ctx.Err() != nil {
 			return "", ctx.Err()
 		} else if err != nil {
-			return fail(err, hint, name+" failed")
+			return fail(err, name+" failed")
 		}
 	}
 	switch text = strings.TrimRight(text, "\r\n"); {
 	case text == "":
-		return fail(nil, hint, name+" is empty")
+		return fail(nil, name+" is empty")
 	case len(text) > maxSecret:
-		return fail(nil, hint, fmt.Sprintf("%s gives more than %d bytes", name, maxSecret))
-	case strings.ContainsFunc(text, unicode.IsControl):
-		return fail(nil, hint, name+" gives several lines or control characters")
+		return fail(nil, fmt.Sprintf("%s gives more than %d bytes", name, maxSecret))
 	}
 	return text, nil
+}
+
+// sourceHint says how a source is used right.
+func sourceHint(source builder.PasswordSource, name, noun string) string {
+	switch {
+	case source.Env != "":
+		return "set the variable " + name + " where layerbuild runs"
+	case source.File != "":
+		return "put the " + noun + ", and nothing else, into the file"
+	}
+	return "run it by hand: it must print the " + noun + ", and nothing else, to its standard output"
 }
 
 // readSecret returns what a regular file holds. Another kind is refused before

@@ -36,6 +36,7 @@ func (s *selection) newBuilder(ctx context.Context, config *builder.Config, repo
 	if err != nil {
 		return nil, nil, err
 	}
+	store.Trust(config.Cache.Trust) // also for what earlier runs have fetched
 	b := &builder.Builder{Config: config, Cache: store, Report: report}
 	disconnect, err := s.connect(ctx, b, store.Dir())
 	if err != nil {
