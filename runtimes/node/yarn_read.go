@@ -90,6 +90,9 @@ func readYarn1(p *yarnProject, lock *yarnLock, t runtimes.Target) (*set, error) 
 	}
 	exclude := newExcluder(t)
 	root := &yarnNode{member: p.layer, at: p.layer.file}
+	if p.layer != p.members[0] {
+		root.path = []string{p.layer.Name} // by which resolutions know it
+	}
 	if err := expandYarn(root, exclude, r.edges); err != nil {
 		return nil, err
 	}
@@ -169,16 +172,21 @@ func splitYarnKey(key string) (name, spec string) {
 // find looks up what a package gets for a dependency. parents are the names
 // by which the package itself is reached.
 func (r *yarnReader) find(parents []string, d dependency) (key string, entry *yarnEntry) {
+	key = d.name + "@" + d.spec
+	if entry := r.lock.byKey[key]; entry != nil && len(parents) == 0 {
+		// What the project itself asks for gets no resolution; in a workspace it
+		// does, and is then locked together with what it resolves to.
+		return key, entry
+	}
 	at := strings.Join(append(slices.Clone(parents), d.name), "/")
 	for _, res := range r.resolutions {
 		if res.name == d.name && doublestar.MatchUnvalidated(res.pattern, at) {
-			key := d.name + "@" + res.spec
-			if entry := r.lock.byKey[key]; entry != nil {
-				return key, entry
+			resolved := d.name + "@" + res.spec
+			if entry := r.lock.byKey[resolved]; entry != nil {
+				return resolved, entry
 			}
 		}
 	}
-	key = d.name + "@" + d.spec
 	return key, r.lock.byKey[key]
 }
 

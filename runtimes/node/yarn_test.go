@@ -194,6 +194,10 @@ func TestYarn1Set(t *testing.T) {
 		{"a resolution of all", func(files map[string]string, _ *runtimes.Target) {
 			files["package.json"] = strings.Replace(files["package.json"], `"debug/ms": "2.1.3"`, `"**/ms": "2.1.3"`, 1)
 		}, "@img/linux-x64@1.0.0 debug@2.6.9 debug@4.3.4 image@1.2.0 lib@1.1.0 lodash@4.17.20 ms@2.1.3"},
+		{"no resolution of what the project asks for", func(files map[string]string, _ *runtimes.Target) {
+			files["package.json"] = `{"name": "root", "dependencies": {"debug": "2.6.9", "ms": "1.0.0"}, "resolutions": {"ms": "2.1.3"}}`
+			files["yarn.lock"] += "\nms@1.0.0:\n  version \"1.0.0\"\n  resolved \"https://registry.example/ms/-/ms-1.0.0.tgz#aa\"\n  integrity sha512-msonemson==\n"
+		}, "debug@2.6.9 ms@1.0.0 ms@2.1.3"},
 		{"a folder by file:", func(files map[string]string, _ *runtimes.Target) {
 			files["package.json"] = `{"name": "root", "dependencies": {"other-name": "file:./packages/lib"}}`
 		}, "debug@2.6.9 ms@2.1.3 other-name@1.1.0"},
