@@ -88,19 +88,22 @@ func (r *run) earlier(ctx context.Context, res *resolved) (from *zipper.Earlier,
 	if err != nil {
 		return nil, none
 	}
-	got, err := r.lookup(ctx, key)
+	// One that was built here: its contents would be held against their hashes,
+	// but how a stranger compressed them would become part of what is built, and
+	// signed, here.
+	entry, err := r.Cache.LookupOwn(ctx, key)
 	if err != nil {
 		return nil, none
 	}
 	// Here and now: fetching it from a remote could take longer than it saves.
-	if err := r.Cache.Check(ctx, got.entry); err != nil {
+	if err := r.Cache.Check(ctx, entry); err != nil {
 		return nil, none
 	}
-	entries, err := r.earlierEntries(ctx, got)
+	entries, err := r.earlierEntries(ctx, entry)
 	if err != nil {
 		return nil, none
 	}
-	archive, err := r.Cache.OpenBlob(ctx, got.entry.Blobs[roleArchive])
+	archive, err := r.Cache.OpenBlob(ctx, entry.Blobs[roleArchive])
 	if err != nil {
 		return nil, none
 	}
@@ -109,8 +112,8 @@ func (r *run) earlier(ctx context.Context, res *resolved) (from *zipper.Earlier,
 
 // earlierEntries says what an archive in the cache holds, if this version of
 // the zipper has made it.
-func (r *run) earlierEntries(ctx context.Context, got *obtained) ([]zipper.EntryInfo, error) {
-	input, err := r.readBlob(ctx, got.entry.Blobs[roleKeyInput])
+func (r *run) earlierEntries(ctx context.Context, entry cache.Entry) ([]zipper.EntryInfo, error) {
+	input, err := r.readBlob(ctx, entry.Blobs[roleKeyInput])
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +124,7 @@ func (r *run) earlierEntries(ctx context.Context, got *obtained) ([]zipper.Entry
 	if in.Zip != zipper.Version {
 		return nil, errors.New("another version of the zipper made it")
 	}
-	list, err := r.readBlob(ctx, got.entry.Blobs[roleFiles])
+	list, err := r.readBlob(ctx, entry.Blobs[roleFiles])
 	if err != nil {
 		return nil, err
 	}

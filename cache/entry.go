@@ -73,19 +73,38 @@ func decodeEntry(key Digest, data []byte) (Entry, error) {
 // fetched from a remote and is of nobody who is trusted. It does not look at the
 // blobs: each is verified when it is opened or delivered, or all by Check.
 func (c *Cache) Lookup(ctx context.Context, key Digest) (Entry, error) {
-	name := entryName(key)
-	var s stored
-	err := c.readSealed(ctx, name, maxStored, func(data []byte) (err error) {
-		s, err = decodeStored(key, data)
-		return err
-	})
+	s, err := c.stored(ctx, key)
 	if err == nil && s.fetched {
 		err = accepts(c.trusted, s)
 	}
 	if err != nil {
-		return Entry{}, miss(name, err)
+		return Entry{}, miss(entryName(key), err)
 	}
 	return s.entry, nil
+}
+
+var errFetched = errors.New("was fetched from a remote")
+
+// LookupOwn is Lookup for what was built with this folder: what was fetched is
+// a miss, whoever signed it.
+func (c *Cache) LookupOwn(ctx context.Context, key Digest) (Entry, error) {
+	s, err := c.stored(ctx, key)
+	if err == nil && s.fetched {
+		err = errFetched
+	}
+	if err != nil {
+		return Entry{}, miss(entryName(key), err)
+	}
+	return s.entry, nil
+}
+
+// stored reads what the local folder has for a key.
+func (c *Cache) stored(ctx context.Context, key Digest) (s stored, err error) {
+	err = c.readSealed(ctx, entryName(key), maxStored, func(data []byte) (err error) {
+		s, err = decodeStored(key, data)
+		return err
+	})
+	return s, err
 }
 
 // readSealed reads what lies under a name in "ac/", to be used: see inspect.

@@ -299,6 +299,12 @@ func TestFetchedBeforeTrust(t *testing.T) {
 			m.wantLookup(t, signed.Key, "")
 			m.wantLookup(t, unsigned.Key, "is not signed")
 			m.wantLookup(t, built.Key, "")
+			if _, err := m.LookupOwn(t.Context(), signed.Key); !errors.Is(err, cache.ErrMiss) {
+				t.Errorf("what was fetched is the machine's own: %v", err)
+			}
+			if _, err := m.LookupOwn(t.Context(), built.Key); err != nil {
+				t.Errorf("what was built here is not the machine's own: %v", err)
+			}
 
 			// It is left where it is: it is no defect, and it serves whoever asks for less.
 			report, err := m.Verify(t.Context())
