@@ -111,8 +111,10 @@ func (w *BlobWriter) Size() int64 { return w.size }
 // Blob returns the name of what was written so far.
 func (w *BlobWriter) Blob() Blob { return Blob{w.hash.digest(), w.size} }
 
-// Commit stores the blob, by giving the file it was written to its name. If
-// that fails the file is as it was, to be delivered or aborted.
+// Commit stores the blob, by giving the file it was written to its name, also
+// where one of that name lies there: whoever makes a blob anew may have done so
+// because that one cannot be read. If it fails the file is as it was, to be
+// delivered or aborted.
 func (w *BlobWriter) Commit() (Blob, error) {
 	b := w.Blob()
 	if w.done {
@@ -120,10 +122,6 @@ func (w *BlobWriter) Commit() (Blob, error) {
 	}
 	if w.temp == nil {
 		return b, fmt.Errorf("storing %s: %w", b.name(), w.why)
-	}
-	if w.c.has(b) && w.c.local.Use(context.Background(), b.name()) {
-		w.Abort() // the same bytes lie there, verified
-		return b, nil
 	}
 	if err := w.publish(b); err != nil {
 		return b, fmt.Errorf("storing %s: %w", b.name(), err)

@@ -10,7 +10,7 @@ import (
 
 // TestReadError has a blob that cannot be read, by a file of the kernel that
 // answers with EIO: a miss, and no defect of the blob's, whose disk may be well
-// again later. It can be stored again. (On a disk that fails in earnest, with
+// again later. It can be stored again. (On a disk that fails in earnest, as
 // root: TestFailingDisk of cmd/layerbuild.)
 func TestReadError(t *testing.T) {
 	c := openCache(t, t.TempDir())

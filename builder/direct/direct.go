@@ -176,12 +176,21 @@ func (e *Engine) file(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packa
 	if pkg.File.Local != nil {
 		return openLocal(pkg.File)
 	}
-	f, err := e.Downloads.Open(ctx, pkg.File.Digest())
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
+	download := e.download
 	if r.Runtime == "nodejs" {
-		return e.downloadTarball(ctx, r, pkg, p)
+		download = e.downloadTarball
 	}
-	return e.download(ctx, r, pkg, p)
+	return e.kept(ctx, pkg, func() (ReadAtCloser, error) { return download(ctx, r, pkg, p) })
+}
+
+// kept returns the package's file from the downloads, or else fetches it.
+func (e *Engine) kept(ctx context.Context, pkg runtimes.Package, fetch func() (ReadAtCloser, error)) (ReadAtCloser, error) {
+	f, err := e.Downloads.Open(ctx, pkg.File.Digest())
+	switch {
+	case err == nil:
+		return newRereader(f, fetch), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fetch()
+	}
+	return nil, err
 }

@@ -102,10 +102,10 @@ func (e *Engine) jar(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packag
 	if pkg.File.Local != nil {
 		return openLocal(pkg.File)
 	}
-	file, err := e.Downloads.Open(ctx, pkg.File.Digest())
-	if !errors.Is(err, fs.ErrNotExist) {
-		return file, err
-	}
+	return e.kept(ctx, pkg, func() (ReadAtCloser, error) { return e.fetchJar(ctx, r, pkg, p) })
+}
+
+func (e *Engine) fetchJar(ctx context.Context, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {
 	addresses, err := jarAddresses(r, pkg)
 	if err != nil {
 		return nil, err

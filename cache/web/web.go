@@ -248,7 +248,7 @@ func (b *Backend) Put(ctx context.Context, name string, size int64, r io.ReadSee
 		}
 		size, r = int64(len(message)), bytes.NewReader(message)
 	}
-	body := &upload{r: r}
+	body := &upload{ctx: ctx, r: r}
 	var from io.Reader = body
 	if size == 0 {
 		from = http.NoBody
@@ -265,8 +265,10 @@ func (b *Backend) Put(ctx context.Context, name string, size int64, r io.ReadSee
 
 // upload is the body of a request. It is no more than a reader, so that
 // net/http sends nothing twice by itself, and touches r no more once it ended:
-// net/http may still want to read when an answer is there.
+// net/http may still want to read when an answer is there. It ends with its
+// context, of which net/http learns too late to send no more.
 type upload struct {
+	ctx   context.Context
 	mu    sync.Mutex
 	r     io.Reader
 	err   error // of r
@@ -279,7 +281,13 @@ func (u *upload) Read(p []byte) (int, error) {
 	if u.ended {
 		return 0, errors.New("the request is over")
 	}
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := u.r.Read(p)
+	if u.ctx.Err() != nil {
+		n, err = 0, u.ctx.Err()
+	}
 	if err != nil && err != io.EOF {
 		u.err = err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -181,6 +182,87 @@ func TestFullCache(t *testing.T) {
 			equalFolders(t, r.outputs(), want)
 		})
 	}
+}
+
+// TestFailingDisk: a cache on a disk that answers with errors where an archive
+// lies, and wherever something is to be written, costs a new build and warnings.
+func TestFailingDisk(t *testing.T) {
+	index := bigIndex(t)
+	want := alone(t, index, "big==1.0", "small==1.0")
+	r := newRunner(t, index, "big==1.0", "small==1.0")
+	disk, image := filepath.Join(r.data, "cache"), filepath.Join(t.TempDir(), "disk")
+	mountImage(t, disk, image, 64<<20)
+	r.run(0, "build", "--engine", "direct")
+	unmount := remount(t, disk, image)
+	defer unmount()
+	// The archive's blob is the only file of that size, which lies far behind what
+	// the file system knows itself by.
+	if err := os.Truncate(image, 12<<20); err != nil {
+		t.Fatal(err)
+	}
+	if !failsToRead(t, disk) {
+		t.Fatal("every file of the cache can still be read")
+	}
+	if err := os.RemoveAll(filepath.Join(r.dir, ".layerbuild")); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := r.run(0, "build", "--engine", "direct")
+	if !strings.Contains(stdout, "built") || !strings.Contains(stderr, "input/output error") {
+		t.Errorf("stdout %s, stderr %s", stdout, stderr)
+	}
+	equalFolders(t, r.outputs(), want)
+}
+
+// mountImage mounts an ext4 that lies in a file.
+func mountImage(t *testing.T, dir, image string, size int64) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(image, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, size); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.ext4", "-q", "-O", "^has_journal", image}, {"mount", "-o", "loop", image, dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s (as root): %v\n%s", strings.Join(command, " "), err, out)
+		}
+	}
+}
+
+// remount mounts it again, so that the kernel has nothing of it in memory.
+func remount(t *testing.T, dir, image string) (unmount func()) {
+	t.Helper()
+	for _, command := range [][]string{{"umount", dir}, {"mount", "-o", "loop", image, dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
+		}
+	}
+	return func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	}
+}
+
+// failsToRead tells whether some file of a folder gives an error of the disk.
+func failsToRead(t *testing.T, dir string) (failed bool) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if _, err := os.ReadFile(name); errors.Is(err, unix.EIO) {
+			failed = true
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, unix.EIO) {
+		t.Fatal(err)
+	}
+	return failed || err != nil
 }
 
 // ageAll makes all of a cache look unused for a day.
