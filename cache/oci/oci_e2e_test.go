@@ -214,3 +214,9 @@ func TestCABundle(t *testing.T) {
 		t.Errorf("without the authority: %v", err)
 	}
 }
+
+func TestMachines(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	address := "oci://" + startRegistry(t, inFolder).addr + "/shared"
+	cachetest.Machines(t, func() cache.Backend { return open(t, address, nil) })
+}

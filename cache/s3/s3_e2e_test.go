@@ -202,3 +202,10 @@ func TestWrongBytes(t *testing.T) {
 		t.Errorf("Stat: %v", err)
 	}
 }
+
+func TestMachines(t *testing.T) {
+	environment(t, login(accessKey, secretKey)...)
+	server := startServer(t)
+	address := server.address(server.bucket(t) + "/shared")
+	cachetest.Machines(t, func() cache.Backend { return open(t, address, nil) })
+}

@@ -1,6 +1,4 @@
-//go:build e2e
-
-package oci_test
+package cachetest
 
 import (
 	"crypto/sha256"
@@ -11,18 +9,16 @@ import (
 	"github.com/layerbuild/layerbuild/cache"
 )
 
-// TestMachines has one machine put an entry into a remote and another fetch it.
-func TestMachines(t *testing.T) {
-	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	address := "oci://" + startRegistry(t, inFolder).addr + "/shared"
+// Machines has one machine put an entry into a remote and another fetch it. Each
+// has a backend of its own from open.
+func Machines(t *testing.T, open func() cache.Backend) {
 	machine := func() *cache.Cache {
 		local, err := cache.Open(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { local.Close() })
-		backend := open(t, address, nil)
-		local.Connect([]cache.Remote{{Name: backend.String(), Backend: backend, Pull: true, Push: true}}, cache.DefaultLimits(), func(text string) {
+		local.Connect([]cache.Remote{{Name: "shared", Backend: open(), Pull: true, Push: true}}, cache.DefaultLimits(), func(text string) {
 			t.Errorf("warning: %s", text)
 		})
 		return local
