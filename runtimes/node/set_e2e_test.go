@@ -267,7 +267,7 @@ var pool = strings.Fields(`
 	@apollo/server@4.11.0 @aws-sdk/client-sts@3.679.0 @img/sharp-linux-arm64@0.33.5? @napi-rs/canvas@0.1.58 @node-rs/argon2@1.8.3 @prisma/client@5.21.1
 	@swc/core@1.7.40 argon2@0.41.1 axios@1.7.7 bcrypt@5.1.1 better-sqlite3@11.5.0 bufferutil@4.0.8 chokidar@3.6.0
 	esbuild@0.24.0 express@4.21.1 fastify@5.0.0 fsevents@2.3.3? graphql@16.9.0 knex@3.1.0 lightningcss@1.27.0
-	lmdb@3.1.3 mongodb@6.10.0 msgpackr@1.11.0 mysql2@3.11.3 npm-run-all@4.1.5 pg@8.13.0 pino@9.5.0 puppeteer-core@23.6.0
+	lmdb@3.1.3 mongodb@5.9.2 msgpackr@1.11.0 mysql2@3.11.3 npm-run-all@4.1.5 pg@8.13.0 pino@9.5.0 puppeteer-core@23.6.0
 	react-dom@18.3.1 request@2.88.2 rollup@4.24.2 sharp@0.33.5 sqlite3@5.1.7
 	ts-node@10.9.2 typeorm@0.3.20 utf-8-validate@6.0.5 uuid@11.0.2 webpack@5.95.0 winston@3.15.0 ws@8.18.0 yargs@17.7.2
 	mocha-junit-reporter@2.2.1 left-pad@1.3.0 lodash@4.17.21 semver@7.6.3 debug@4.3.7 node-pre-gyp@0.17.0
