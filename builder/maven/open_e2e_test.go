@@ -102,5 +102,5 @@ func TestOpen(t *testing.T) {
 	repo.set(func() { repo.refuse = http.StatusUnauthorized })
 	fails(nil, new(*runtimes.LoginError), "wants a user and a password (401 Unauthorized)")
 	repo.set(func() { repo.refuse = http.StatusNotFound })
-	fails(nil, new(*runtimes.InputError), "x:lib:jar:1.1 is not in the repository mine")
+	fails(nil, new(*runtimes.InputError), "the repository mine does not have x:lib:jar:1.1")
 }
