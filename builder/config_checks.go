@@ -1,10 +1,10 @@
 package builder
 
 import (
-	"github.com/bmatcuk/doublestar/v4"
 	"gopkg.in/yaml.v3"
 
 	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 var (
@@ -66,8 +66,8 @@ func (v value) checkID() string {
 
 func (v value) pattern() string {
 	s, ok := v.str()
-	if ok && !doublestar.ValidatePattern(s) {
-		v.addf("*, **, ?, [a-z] and {a,b} are allowed", "bad pattern %q", short(s))
+	if problem, hint := runtimes.CheckFilePattern(s); ok && problem != "" {
+		v.addf(hint, "%s", problem)
 	}
 	return s
 }

@@ -280,11 +280,7 @@ func (v value) add(err *runtimes.InputError) { v.addf(err.Hint, "%s", err.Proble
 func (v value) patterns() []string {
 	all := []string{}
 	for _, item := range v.items() {
-		pattern := item.node.Value
-		if problem, hint := runtimes.CheckFilePattern(pattern); problem != "" {
-			item.addf(hint, "%s", problem)
-		}
-		all = append(all, pattern)
+		all = append(all, item.pattern())
 	}
 	return all
 }

@@ -1,9 +1,8 @@
 package builder
 
 import (
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // CheckConfig says how a layer's checks are taken.
@@ -19,7 +18,7 @@ type Allowance struct {
 }
 
 func (a Allowance) covers(f check.Finding) bool {
-	return f.ID == a.ID && (a.Files == "" || doublestar.MatchUnvalidated(a.Files, f.Path))
+	return f.ID == a.ID && (a.Files == "" || runtimes.MatchFile(a.Files, f.Path))
 }
 
 // judge holds what is known of an archive against all that a target serves.

@@ -31,12 +31,7 @@ type NeedsTarget struct {
 // Needs says what pulls a package into the layers that opts selects, by what
 // their lock files say. Nothing is built.
 func (b *Builder) Needs(ctx context.Context, opts Options, name string) (*Needs, error) {
-	r, err := b.newRun(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	r.readOnly = true
-	all, err := r.resolveAll(ctx, false)
+	_, all, err := b.look(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

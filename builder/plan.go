@@ -10,16 +10,22 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
+// look resolves what opts selects, for who only looks at it.
+func (b *Builder) look(ctx context.Context, opts Options) (*run, []*resolved, error) {
+	r, err := b.newRun(ctx, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.readOnly = true
+	all, err := r.resolveAll(ctx, false)
+	return r, all, err
+}
+
 // Plan says what Build would do with the same options, and why. It asks
 // BuildKit whether it is there, and may ask the package index to complete a
 // lock file, but builds and writes nothing outside the cache.
 func (b *Builder) Plan(ctx context.Context, opts Options) (*Plan, error) {
-	r, err := b.newRun(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	r.readOnly = true
-	all, err := r.resolveAll(ctx, false)
+	r, all, err := b.look(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

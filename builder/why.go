@@ -40,12 +40,7 @@ const lastBuild = "the last build"
 // has: a Builder of the same project as it was at a revision, which against
 // names. Nothing is built.
 func (b *Builder) Why(ctx context.Context, opts Options, earlier *Builder, against string) (*Why, error) {
-	r, err := b.newRun(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	r.readOnly = true
-	all, err := r.resolveAll(ctx, false)
+	r, all, err := b.look(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

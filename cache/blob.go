@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 	"github.com/layerbuild/layerbuild/cache/disk"
 	"github.com/layerbuild/layerbuild/cache/tempfile"
 )
@@ -33,7 +34,7 @@ func (c *Cache) PutBlob(ctx context.Context, r io.Reader) (Blob, error) {
 		return Blob{}, err
 	}
 	defer w.Abort()
-	if _, err := io.CopyBuffer(w, &ctxReader{ctx: ctx, r: r}, make([]byte, copyBuffer)); err != nil {
+	if _, err := io.CopyBuffer(w, &ctxio.Reader{Ctx: ctx, R: r}, make([]byte, copyBuffer)); err != nil {
 		return Blob{}, err
 	}
 	return w.Commit()
@@ -167,16 +168,6 @@ func (w *BlobWriter) Abort() {
 		return
 	}
 	w.out.Close()
-}
-
-// has reports whether a blob is in the cache and needs no hashing.
-func (c *Cache) has(b Blob) bool {
-	path, err := c.local.Path(b.name())
-	if err != nil {
-		return false
-	}
-	s, err := StampOf(path)
-	return err == nil && s.Size == b.Size && c.verified(b.SHA256, s)
 }
 
 // OpenBlob opens a blob for reading, verified. One that is of a known size, as

@@ -151,21 +151,3 @@ func (c *Cache) Dir() string { return c.local.Dir() }
 func (c *Cache) Lock(ctx context.Context, key Digest) (unlock func(), err error) {
 	return c.local.Lock(ctx, entryName(key))
 }
-
-// ctxReader ends with the context's error, and keeps what ended it.
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-	err error // nil after io.EOF
-}
-
-func (r *ctxReader) Read(p []byte) (int, error) {
-	n, err := 0, r.ctx.Err()
-	if err == nil {
-		n, err = r.r.Read(p)
-	}
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
-}

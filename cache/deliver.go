@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // Deliver writes a blob to path, as a compiler writes its output: whole or
@@ -83,10 +85,10 @@ func (o *output) fill(ctx context.Context, src *os.File) (Blob, error) {
 		return hashFile(ctx, o.f)
 	}
 	h := newHash()
-	r := &ctxReader{ctx: ctx, r: io.NewSectionReader(src, 0, 1<<62)}
+	r := &ctxio.Reader{Ctx: ctx, R: io.NewSectionReader(src, 0, 1<<62)}
 	n, err := io.CopyBuffer(io.MultiWriter(o.f, h), r, make([]byte, copyBuffer))
-	if r.err != nil {
-		return Blob{}, fmt.Errorf("%w: %w", errSource, r.err)
+	if r.Err != nil {
+		return Blob{}, fmt.Errorf("%w: %w", errSource, r.Err)
 	}
 	if err != nil {
 		return Blob{}, fmt.Errorf("writing %s: %w", o.path, err)

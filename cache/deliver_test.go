@@ -199,3 +199,13 @@ func TestStamp(t *testing.T) {
 		}
 	}
 }
+
+// has reports whether a blob is in the cache and needs no hashing.
+func (c *Cache) has(b Blob) bool {
+	path, err := c.local.Path(b.name())
+	if err != nil {
+		return false
+	}
+	s, err := StampOf(path)
+	return err == nil && s.Size == b.Size && c.verified(b.SHA256, s)
+}

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // Fetch looks a key up in the remotes, in their order, and brings the first
@@ -175,9 +177,9 @@ func (c *Cache) receive(ctx context.Context, r *remote, want Blob, p *pace) erro
 		return &localError{err}
 	}
 	defer w.Abort()
-	source := &ctxReader{ctx: ctx, r: io.LimitReader(&paced{body, p}, want.Size+1)}
+	source := &ctxio.Reader{Ctx: ctx, R: io.LimitReader(&paced{body, p}, want.Size+1)}
 	if _, err := io.CopyBuffer(w, source, make([]byte, copyBuffer)); err != nil {
-		if source.err == nil {
+		if source.Err == nil {
 			return &localError{err}
 		}
 		return err

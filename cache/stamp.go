@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // A Stamp is what the file system says of a file without reading it. Two
@@ -143,7 +145,7 @@ func (c *Cache) putUnsynced(name string, data []byte) error {
 // hashFile hashes what is in f, from its start, whatever its offset.
 func hashFile(ctx context.Context, f *os.File) (Blob, error) {
 	h := newHash()
-	n, err := io.CopyBuffer(h, &ctxReader{ctx: ctx, r: io.NewSectionReader(f, 0, 1<<62)}, make([]byte, copyBuffer))
+	n, err := io.CopyBuffer(h, &ctxio.Reader{Ctx: ctx, R: io.NewSectionReader(f, 0, 1<<62)}, make([]byte, copyBuffer))
 	if err != nil {
 		return Blob{}, err
 	}

@@ -59,6 +59,17 @@ func tooLarge(t runtimes.Tree, size, limit int64) string {
 	return b.String()
 }
 
+// foldersOf is all folders that the tree's files lie in.
+func foldersOf(t runtimes.Tree) map[string]bool {
+	folders := make(map[string]bool)
+	for name := range t {
+		for dir := path.Dir(name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
+	}
+	return folders
+}
+
 // maxLinkHops is where Linux gives up on a chain of links (ELOOP).
 const maxLinkHops = 40
 

@@ -2,7 +2,6 @@ package check
 
 import (
 	"errors"
-	"path"
 	"slices"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -74,15 +73,4 @@ func summary(all []Binary) (kept []Binary) {
 		}
 	}
 	return kept
-}
-
-// foldersOf is all folders that the tree's files lie in.
-func foldersOf(t runtimes.Tree) map[string]bool {
-	folders := make(map[string]bool)
-	for name := range t {
-		for dir := path.Dir(name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
-			folders[dir] = true
-		}
-	}
-	return folders
 }

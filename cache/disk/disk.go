@@ -25,6 +25,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // A Store is a folder of named bytes. It is safe for concurrent use, by any
@@ -153,7 +155,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, r io.ReadSeeke
 		return err
 	}
 	defer t.Abort()
-	n, err := io.Copy(t, io.LimitReader(&ctxReader{ctx, r}, size+1))
+	n, err := io.Copy(t, io.LimitReader(&ctxio.Reader{Ctx: ctx, R: r}, size+1))
 	if err != nil {
 		return fmt.Errorf("cache: writing %s: %w", name, err)
 	}
@@ -164,19 +166,6 @@ func (s *Store) Put(ctx context.Context, name string, size int64, r io.ReadSeeke
 		return err
 	}
 	return t.Commit(name)
-}
-
-// ctxReader ends with the context's error.
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r *ctxReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // Holds reports whether name's file is still the one that f is: another process

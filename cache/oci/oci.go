@@ -35,6 +35,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // The media types of what a manifest names.
@@ -217,10 +218,12 @@ func (b *Backend) put(ctx context.Context, name string, size int64, r io.ReadSee
 	if space == "ac" {
 		return b.putEntry(ctx, sum, size, r)
 	}
-	body := &body{ctx: ctx, r: r}
+	// A connection takes a while to end with its context. No more than a reader,
+	// so that the size stated is the one that is sent.
+	body := &ctxio.Reader{Ctx: ctx, R: r}
 	desc := ocispec.Descriptor{MediaType: BlobType, Digest: digest.Digest("sha256:" + sum), Size: size}
 	err = b.repo.Blobs().Push(ctx, desc, body)
-	return errors.Join(body.err, err)
+	return errors.Join(body.Err, err)
 }
 
 func (b *Backend) putEntry(ctx context.Context, sum string, size int64, r io.Reader) error {
@@ -272,24 +275,4 @@ func manifestOf(entry ocispec.Descriptor, data []byte) ocispec.Manifest {
 
 func describe(mediaType string, data []byte) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-}
-
-// body ends with the context, since a connection takes a while to, and keeps
-// the error that ended its reading. It is no more than a reader, so that the size
-// stated is the one that is sent.
-type body struct {
-	ctx context.Context
-	r   io.Reader
-	err error
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := 0, b.ctx.Err()
-	if err == nil {
-		n, err = b.r.Read(p)
-	}
-	if err != nil && err != io.EOF {
-		b.err = err
-	}
-	return n, err
 }

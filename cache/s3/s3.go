@@ -32,6 +32,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // MaxSize is the size in bytes of the largest object that one request puts.
@@ -210,7 +211,7 @@ func (b *Backend) put(ctx context.Context, name string, size int64, r io.ReadSee
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	body := &body{ReadSeeker: r, ctx: ctx}
+	body := &body{ctxio.Reader{Ctx: ctx, R: r}, r}
 	_, err = client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:         &b.at.Bucket,
 		Key:            key,
@@ -219,8 +220,8 @@ func (b *Backend) put(ctx context.Context, name string, size int64, r io.ReadSee
 		ContentType:    aws.String("application/octet-stream"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum)),
 	}, s3.WithAPIOptions(payloadHash(sum)))
-	if body.err != nil {
-		return body.err // what the SDK makes of it hides that it is ours
+	if body.Err != nil {
+		return body.Err // what the SDK makes of it hides that it is ours
 	}
 	return err
 }
@@ -258,21 +259,8 @@ func payloadHash(sum []byte) func(*middleware.Stack) error {
 	}
 }
 
-// body ends with the context, since a connection takes a while to, and keeps
-// the error that ended its reading.
+// body ends with the context, since a connection takes a while to.
 type body struct {
-	io.ReadSeeker
-	ctx context.Context
-	err error
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := 0, b.ctx.Err()
-	if err == nil {
-		n, err = b.ReadSeeker.Read(p)
-	}
-	if err != nil && err != io.EOF {
-		b.err = err
-	}
-	return n, err
+	ctxio.Reader
+	io.Seeker
 }

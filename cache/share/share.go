@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/layerbuild/layerbuild/cache"
+	"github.com/layerbuild/layerbuild/cache/ctxio"
 )
 
 // staleAfter is more than any writing takes.
@@ -106,7 +107,7 @@ func (b *Backend) Put(ctx context.Context, name string, size int64, r io.ReadSee
 	}
 	defer os.Remove(f.Name()) // which fails once it was renamed
 	defer f.Close()
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.LimitReader(&ctxReader{ctx, r}, size+1), make([]byte, 256<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.LimitReader(&ctxio.Reader{Ctx: ctx, R: r}, size+1), make([]byte, 256<<10))
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
@@ -155,17 +156,4 @@ func clearStale(dir string, fresh *os.File) {
 			os.Remove(filepath.Join(dir, file.Name()))
 		}
 	}
-}
-
-// ctxReader ends with the context's error.
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r *ctxReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
