@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -13,18 +14,18 @@ import (
 type failing struct {
 	*bytes.Reader
 	from   int64
-	closed bool
+	closed atomic.Bool // a file may be closed while others read it
 }
 
 func (f *failing) ReadAt(p []byte, offset int64) (int, error) {
-	if f.closed || offset+int64(len(p)) > f.from {
+	if f.closed.Load() || offset+int64(len(p)) > f.from {
 		return 0, syscall.EIO
 	}
 	return f.Reader.ReadAt(p, offset)
 }
 
 func (f *failing) Close() error {
-	f.closed = true
+	f.closed.Store(true)
 	return nil
 }
 
@@ -67,8 +68,9 @@ func TestReread(t *testing.T) {
 				t.Errorf("fetched %d times", fetched)
 			}
 			r.Close()
-			if used := fetched == 1 && test.second >= 0; used && (!first.closed || !second.closed) || !used && !first.closed {
-				t.Errorf("open after Close: first %v, second %v", !first.closed, !second.closed)
+			used := fetched == 1 && test.second >= 0
+			if !first.closed.Load() || second.closed.Load() != used {
+				t.Errorf("closed: first %v, second %v", first.closed.Load(), second.closed.Load())
 			}
 		})
 	}
