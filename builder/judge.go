@@ -25,7 +25,7 @@ func (a Allowance) covers(f check.Finding) bool {
 func (r *run) judge(res *resolved, facts check.Facts) (warnings []check.Finding, err error) {
 	var targets []check.Target
 	for _, combo := range res.combos {
-		targets = append(targets, check.Target{Runtime: combo.Runtime.Name, Arch: combo.Arch, Glibc: combo.Runtime.Glibc})
+		targets = append(targets, check.Target{Runtime: combo.Runtime, Arch: combo.Arch})
 	}
 	allowed := func(f check.Finding) bool {
 		for _, a := range res.layer.Check.Allow {

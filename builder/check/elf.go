@@ -15,6 +15,25 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
+// The ids of the checks on programs and libraries.
+const (
+	ELFMachine = "elf-machine"
+	ELFMusl    = "elf-musl"
+	ELFVersion = "elf-version"
+	ELFDamaged = "elf-damaged"
+)
+
+var elfRules = []Rule{
+	{ELFMachine, Error, "a program or library for another architecture", "The function ends with \"invalid ELF header\" or \"cannot open shared object file\". A package that has files for several platforms is not meant, as long as one of them is the layer's.",
+		"build the layer for the architecture of its function, or include the file for this one"},
+	{ELFMusl, Error, "a program or library that is linked with musl", "Lambda's runtimes have the GNU C library; musl's loader is not there.",
+		"use the package's file for glibc (manylinux, or libc: glibc)"},
+	{ELFVersion, Error, "a program or library that needs a newer C or C++ library than the runtime's", "The function ends with \"version `GLIBC_2.28' not found\". The runtime table says what each runtime has; the image that built the file does not matter.",
+		"lock a version of the package that has a prebuilt file for the runtime, use a newer runtime (Amazon Linux 2023 has glibc 2.34), or build in the runtime's own image"},
+	{ELFDamaged, Warning, "a program or library whose ELF headers cannot be read", "The loader may refuse it.",
+		"see whether the package's file is whole"},
+}
+
 // machines are the instruction sets of Lambda's architectures.
 var machines = map[runtimes.Arch]elf.Machine{
 	runtimes.X86_64: elf.EM_X86_64,
@@ -219,10 +238,11 @@ func (b Binary) runsOn(arch runtimes.Arch) bool { return b.Machine == string(arc
 // tooNew says which versions a target's libraries lack, "" for none.
 func (b Binary) tooNew(t Target) string {
 	var lacking []string
-	for _, limit := range append([]SymbolVersion{{"GLIBC", []int{t.Glibc.Major, t.Glibc.Minor}}}, cxxOf[t.Glibc]...) {
+	glibc := t.Runtime.Glibc
+	for _, limit := range append([]SymbolVersion{{"GLIBC", []int{glibc.Major, glibc.Minor}}}, cxxOf[glibc]...) {
 		for _, v := range b.Needs {
 			if v.Family == limit.Family && slices.Compare(v.Parts, limit.Parts) > 0 {
-				lacking = append(lacking, fmt.Sprintf("%s, where %s ends at %s", v, t.Runtime, limit))
+				lacking = append(lacking, fmt.Sprintf("%s, where %s ends at %s", v, t.Runtime.Name, limit))
 			}
 		}
 	}

@@ -90,9 +90,14 @@ func elfFile(i elfImage) []byte {
 	return append(append(b.Bytes(), body...), table...)
 }
 
+func row(name string) runtimes.Info {
+	info, _ := runtimes.Lookup(name)
+	return info
+}
+
 var (
-	al2    = check.Target{Runtime: "python3.11", Arch: runtimes.X86_64, Glibc: runtimes.Glibc{Major: 2, Minor: 26}}
-	al2023 = check.Target{Runtime: "python3.13", Arch: runtimes.X86_64, Glibc: runtimes.Glibc{Major: 2, Minor: 34}}
+	al2    = check.Target{Runtime: row("python3.11"), Arch: runtimes.X86_64}
+	al2023 = check.Target{Runtime: row("python3.13"), Arch: runtimes.X86_64}
 )
 
 func TestELF(t *testing.T) {

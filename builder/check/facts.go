@@ -25,9 +25,8 @@ func (f Facts) Current() bool { return f.Version == factsVersion }
 
 // Target is who is going to use a layer.
 type Target struct {
-	Runtime string // its name
+	Runtime runtimes.Info
 	Arch    runtimes.Arch
-	Glibc   runtimes.Glibc
 }
 
 // Judge splits what the facts come to for the targets: errors, joined, one for
@@ -36,7 +35,7 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 	var all []Finding
 	all = append(all, f.Found...)
 	for _, t := range targets {
-		all = append(all, elfFindings(f.Binaries, t)...)
+		all = append(all, f.findings(t)...)
 	}
 	var warnings []Finding
 	failed := make(map[string][]Finding)
@@ -58,6 +57,9 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 	}
 	return warnings, errors.Join(errs...)
 }
+
+// findings are what the facts come to for one target.
+func (f Facts) findings(t Target) []Finding { return elfFindings(f.Binaries, t) }
 
 // summary keeps one binary of those of a package that need the same.
 func summary(all []Binary) (kept []Binary) {

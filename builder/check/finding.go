@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,19 +14,6 @@ const (
 	Error   Severity = "error"
 )
 
-// The ids of the checks.
-const (
-	Empty      = "empty"
-	Entries    = "entries"
-	Size       = "size"
-	Collision  = "collision"
-	Link       = "link"
-	ELFMachine = "elf-machine"
-	ELFMusl    = "elf-musl"
-	ELFVersion = "elf-version"
-	ELFDamaged = "elf-damaged"
-)
-
 // A Rule is one check: what it finds, why that matters, and what to do.
 type Rule struct {
 	ID       string   `json:"id"`
@@ -35,27 +23,8 @@ type Rule struct {
 	Hint     string   `json:"hint"`
 }
 
-// rules in the order of the documentation.
-var rules = []Rule{
-	{Empty, Error, "a layer without files", "Lambda takes no empty layer.",
-		"see what exclude and excludeFiles leave, and what the lock file installs for this target"},
-	{Entries, Error, "more files than a zip holds without zip64", "Not every unpacker reads the extension zip64, and Lambda is known to refuse some such archives.",
-		"leave packages out with exclude or excludeFiles, or split the layer"},
-	{Size, Error, "a layer above 262,144,000 bytes", "Lambda refuses a function whose code and layers are larger than that, unzipped, at the end of a deploy.",
-		"leave packages out with exclude or excludeFiles, or split the layer"},
-	{Collision, Error, "a path that is a file and a folder", "Only one of the two can be unpacked.",
-		"leave one of them out with excludeFiles, or include to another path"},
-	{Link, Error, "a symbolic link that would not work below /opt", "A layer is unpacked to /opt: a link that is absolute, broken, circular or leads out of the layer finds nothing there, or something else.",
-		"leave it out with excludeFiles; an included one, by including what it leads to"},
-	{ELFMachine, Error, "a program or library for another architecture", "The function ends with \"invalid ELF header\" or \"cannot open shared object file\". A package that has files for several platforms is not meant, as long as one of them is the layer's.",
-		"build the layer for the architecture of its function, or include the file for this one"},
-	{ELFMusl, Error, "a program or library that is linked with musl", "Lambda's runtimes have the GNU C library; musl's loader is not there.",
-		"use the package's file for glibc (manylinux, or libc: glibc)"},
-	{ELFVersion, Error, "a program or library that needs a newer C or C++ library than the runtime's", "The function ends with \"version `GLIBC_2.28' not found\". The runtime table says what each runtime has; the image that built the file does not matter.",
-		"lock a version of the package that has a prebuilt file for the runtime, use a newer runtime (Amazon Linux 2023 has glibc 2.34), or build in the runtime's own image"},
-	{ELFDamaged, Warning, "a program or library whose ELF headers cannot be read", "The loader may refuse it.",
-		"see whether the package's file is whole"},
-}
+// rules in the order of the documentation. Each subject's file has its own.
+var rules = slices.Concat(archiveRules, elfRules)
 
 // Rules lists the checks.
 func Rules() []Rule { return rules }
