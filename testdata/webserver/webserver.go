@@ -51,7 +51,8 @@ func Start(dir string) (*Server, error) {
 		"/srv/layerbuild", dir,
 		"/etc/nginx/layerbuild.passwd", filepath.Join(dir, "passwd"),
 	).Replace(config)
-	text = fmt.Sprintf("daemon off;\nmaster_process off;\npid %s/pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n%s}\n", dir, text)
+	text = fmt.Sprintf("daemon off;\nmaster_process off;\npid %s/pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n%s%s}\n",
+		dir, scratch(dir), text)
 	for name, content := range map[string]string{
 		"nginx.conf": text,
 		"passwd":     User + ":{PLAIN}" + Password + "\n",
@@ -82,6 +83,16 @@ func Start(dir string) (*Server, error) {
 			return nil, fmt.Errorf("nginx does not answer: %w\n%s", err, &said)
 		}
 	}
+}
+
+// scratch has nginx keep in dir what it else makes below /var/lib/nginx at its
+// start, a folder that only its installation makes.
+func scratch(dir string) string {
+	var b strings.Builder
+	for _, module := range []string{"proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&b, "%s_temp_path %s;\n", module, filepath.Join(dir, module))
+	}
+	return b.String()
 }
 
 // Stop ends the server.
