@@ -110,12 +110,15 @@ func checkTree(sorted []Entry) error {
 		}
 		leaf[path] = !isDir
 	}
-	for path := range leaf {
-		for i := strings.LastIndexByte(path, '/'); i >= 0; i = strings.LastIndexByte(path[:i], '/') {
+	seen := "" // the last folder looked at: most entries lie where the one before does
+	for i := range sorted {
+		path := strings.TrimSuffix(sorted[i].Name, "/")
+		for i := strings.LastIndexByte(path, '/'); i >= 0 && path[:i] != seen; i = strings.LastIndexByte(path[:i], '/') {
 			if leaf[path[:i]] {
 				return fmt.Errorf("entry %q lies below %q, which is no folder", path, path[:i])
 			}
 		}
+		seen = path[:max(0, strings.LastIndexByte(path, '/'))]
 	}
 	return nil
 }

@@ -89,13 +89,13 @@ func (w *worker) spliceSmall(out []byte, info *EntryInfo, content []byte) ([]byt
 	if from == nil || from.info.CRC32 != info.CRC32 {
 		return nil, false
 	}
-	n := int(from.info.record())
-	w.record = slices.Grow(w.record[:0], n)[:n]
-	if m, _ := e.archive.ReadAt(w.record, from.offset); m < n {
+	record, ok := w.ahead.read(e.archive, from.offset, int(from.info.record()))
+	if !ok {
 		return nil, false
 	}
-	header, data := w.record[:n-int(from.info.Compressed)], w.record[n-int(from.info.Compressed):]
-	if !bytes.Equal(header, appendLocal(nil, from.info)) {
+	start := len(record) - int(from.info.Compressed)
+	header, data := record[:start], record[start:]
+	if w.header = appendLocal(w.header[:0], from.info); !bytes.Equal(header, w.header) {
 		return nil, false
 	}
 	if w.p.opts.Verify {
@@ -109,6 +109,31 @@ func (w *worker) spliceSmall(out []byte, info *EntryInfo, content []byte) ([]byt
 	info.Method, info.Compressed = from.info.Method, from.info.Compressed
 	e.spliced.Add(info.Size)
 	return append(appendLocal(out, info), data...), true
+}
+
+// A readAhead reads records of an archive. They mostly lie one after another, so
+// it reads more than it is asked for.
+type readAhead struct {
+	buf    []byte // what it has read
+	offset int64  // of buf in the archive
+}
+
+const aheadSize = 256 << 10
+
+// read returns n bytes of the archive, until the next call, or reports that it
+// cannot.
+func (r *readAhead) read(archive io.ReaderAt, offset int64, n int) ([]byte, bool) {
+	if at := offset - r.offset; at < 0 || at+int64(n) > int64(len(r.buf)) {
+		size := max(n, aheadSize)
+		r.buf = slices.Grow(r.buf[:0], size)[:size]
+		m, _ := archive.ReadAt(r.buf, offset) // an error shows in what is lacking
+		r.buf, r.offset = r.buf[:m], offset
+	}
+	at := int(offset - r.offset)
+	if at+n > len(r.buf) {
+		return nil, false
+	}
+	return r.buf[at : at+n], true
 }
 
 // spliceBig looks for files of several blocks in the earlier archive. It has

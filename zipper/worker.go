@@ -16,8 +16,9 @@ type worker struct {
 	p        *packer
 	deflater deflater
 	proof    proof
-	buf      []byte // a dictionary, a block, and a byte to see a file that is too long
-	record   []byte // of an earlier archive
+	buf      []byte    // a dictionary, a block, and a byte to see a file that is too long
+	ahead    readAhead // of an earlier archive
+	header   []byte    // the one a record of it should have
 }
 
 func newWorker(p *packer) *worker {

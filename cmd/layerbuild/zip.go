@@ -169,7 +169,7 @@ func (z *zipping) pack(ctx context.Context, p *progress) (zipper.Info, error) {
 // write archives the folder but for what own says is the archive itself.
 func (z *zipping) write(ctx context.Context, p *progress, w io.Writer, own func(string, fs.DirEntry) bool) (zipper.Info, error) {
 	z.used = make(map[string]bool)
-	entries, err := zipper.Folder(ctx, os.DirFS(z.folder), func(name string, d fs.DirEntry) bool {
+	entries, err := zipper.Folder(ctx, zipper.DirFS(z.folder), func(name string, d fs.DirEntry) bool {
 		return z.excluded(name, d.IsDir()) || own(name, d)
 	})
 	if err != nil {

@@ -3,7 +3,8 @@ package main
 import (
 	"archive/zip"
 	"context"
-	"encoding/gob"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/zipper"
 	"github.com/saracen/fastzip"
@@ -88,7 +90,7 @@ type zipperPack struct {
 }
 
 func (z zipperPack) pack(ctx context.Context, out io.Writer) error {
-	entries, err := zipperEntries()
+	entries, err := zipperEntries(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,40 +115,62 @@ func (z zipperPack) pack(ctx context.Context, out io.Writer) error {
 
 // zipperEntries are those of the working folder, with its folders, which the
 // other contenders write, too.
-func zipperEntries() (entries []zipper.Entry, err error) {
-	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || name == "." {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		e := zipper.Entry{Name: filepath.ToSlash(name), Mode: info.Mode(), Size: info.Size()}
+func zipperEntries(ctx context.Context) ([]zipper.Entry, error) {
+	var folders []zipper.Entry
+	files, err := zipper.Folder(ctx, zipper.DirFS("."), func(name string, d fs.DirEntry) bool {
 		if d.IsDir() {
-			e.Name += "/"
-		} else {
-			e.Open = func() (io.ReadCloser, error) { return os.Open(name) }
+			folders = append(folders, zipper.Entry{Name: name + "/", Mode: fs.ModeDir})
 		}
-		entries = append(entries, e)
-		return nil
+		return false
 	})
-	return entries, err
-}
-
-func writeInfo(name string, entries []zipper.EntryInfo) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(gob.NewEncoder(f).Encode(entries), f.Close())
-}
-
-func readInfo(name string) (entries []zipper.EntryInfo, err error) {
-	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return entries, gob.NewDecoder(f).Decode(&entries)
+	// An empty folder's own entry stays away for the one it has here.
+	files = slices.DeleteFunc(files, func(e zipper.Entry) bool { return e.Mode.IsDir() })
+	return append(files, folders...), nil
+}
+
+// What zipper says about an archive is kept as a cache would, in a form that
+// takes no time beside the rest: how many entries, their fixed fields, the names.
+
+type fixedInfo struct {
+	Mode, CRC32, NameLen uint32
+	Method               uint16
+	Size, Compressed     int64
+	SHA256               [sha256.Size]byte
+}
+
+func writeInfo(name string, entries []zipper.EntryInfo) error {
+	all, names := make([]fixedInfo, len(entries)), []byte(nil)
+	for i, e := range entries {
+		all[i] = fixedInfo{uint32(e.Mode), e.CRC32, uint32(len(e.Name)), e.Method, e.Size, e.Compressed, e.SHA256}
+		names = append(names, e.Name...)
+	}
+	out, err := binary.Append(binary.LittleEndian.AppendUint32(nil, uint32(len(all))), binary.LittleEndian, all)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append(out, names...), 0o644)
+}
+
+func readInfo(name string) ([]zipper.EntryInfo, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]fixedInfo, binary.LittleEndian.Uint32(data))
+	n, err := binary.Decode(data[4:], binary.LittleEndian, all)
+	if err != nil {
+		return nil, err
+	}
+	names, entries := string(data[4+n:]), make([]zipper.EntryInfo, len(all))
+	for i, f := range all {
+		entries[i] = zipper.EntryInfo{
+			Name: names[:f.NameLen], Mode: fs.FileMode(f.Mode), Size: f.Size,
+			Compressed: f.Compressed, Method: f.Method, CRC32: f.CRC32, SHA256: f.SHA256,
+		}
+		names = names[f.NameLen:]
+	}
+	return entries, nil
 }
