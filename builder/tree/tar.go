@@ -1,6 +1,6 @@
-// Package tree reads what an engine installed, a tar stream, into a
-// [runtimes.Tree] whose contents lie in one temporary file without
-// a name.
+// Package tree reads what an engine installed, a tar stream, or what a zip file
+// holds, into a [runtimes.Tree] whose contents lie in one temporary file
+// without a name.
 package tree
 
 import (
@@ -22,10 +22,10 @@ const (
 
 // Spool holds the contents of a tree's files in a temporary file that no
 // other process sees and that is gone when the process is.
-type Spool struct{ tar *zipper.Tar }
+type Spool struct{ contents io.Closer }
 
 // Close frees the contents: the tree's files cannot be opened any more.
-func (s *Spool) Close() error { return s.tar.Close() }
+func (s *Spool) Close() error { return s.contents.Close() }
 
 // ReadTar reads a tree from a tar stream. The caller closes the Spool when it
 // is done with the tree. Folders are dropped, a hard link becomes a copy, and
