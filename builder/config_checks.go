@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"strconv"
+
 	"gopkg.in/yaml.v3"
 
 	"github.com/layerbuild/layerbuild/builder/check"
@@ -10,6 +12,8 @@ import (
 var (
 	checkFields = []field[CheckConfig]{
 		{"allow", allowSchema, func(v value, into *CheckConfig) { into.Allow = v.allowances() }},
+		{"otherLayers", weightSchema, func(v value, into *CheckConfig) { into.OtherLayers = v.weight() }},
+		{"function", weightSchema, func(v value, into *CheckConfig) { into.Function = v.weight() }},
 	}
 	allowFields = []field[Allowance]{
 		{"id", checkIDSchema, func(v value, into *Allowance) { into.ID = v.checkID() }},
@@ -48,6 +52,21 @@ func (v value) allowances() []Allowance {
 	return all
 }
 
+// weight reads what something weighs, unzipped: a size, or a number of bytes.
+func (v value) weight() int64 {
+	n, err := strconv.ParseInt(v.node.Value, 10, 64)
+	if v.node.Tag != "!!int" || err != nil {
+		n, err = ParseSize(v.node.Value)
+	}
+	switch {
+	case v.node.Kind != yaml.ScalarNode, err != nil, n < 0:
+		v.wrong("a size, such as 80MB, or a number of bytes")
+	case n > UnzippedLimit:
+		v.addf("no function can have it", "%s is more than the %d bytes that Lambda takes in all", v.name, UnzippedLimit)
+	}
+	return n
+}
+
 func checkIDs() []string {
 	var ids []string
 	for _, rule := range check.Rules() {
@@ -82,6 +101,13 @@ func allowanceSchema(describe describer) schema {
 	s := objectSchema(allowFields, describe, allowTable)
 	s["required"] = []string{"id", "reason"}
 	return s
+}
+
+func weightSchema() schema {
+	return schema{"anyOf": []schema{
+		{"type": "string", "pattern": weightPattern},
+		{"type": "integer", "minimum": 0, "maximum": UnzippedLimit},
+	}}
 }
 
 func checkIDSchema() schema { return schema{"enum": checkIDs()} }

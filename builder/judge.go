@@ -8,6 +8,10 @@ import (
 // CheckConfig says how a layer's checks are taken.
 type CheckConfig struct {
 	Allow []Allowance
+
+	// What the function's other layers and its own code weigh, unzipped.
+	OtherLayers int64 `json:",omitempty"`
+	Function    int64 `json:",omitempty"`
 }
 
 // Allowance accepts what a check finds.
@@ -25,7 +29,7 @@ func (a Allowance) covers(f check.Finding) bool {
 func (r *run) judge(res *resolved, facts check.Facts) (warnings []check.Finding, err error) {
 	var targets []check.Target
 	for _, combo := range res.combos {
-		targets = append(targets, check.Target{Runtime: combo.Runtime, Arch: combo.Arch})
+		targets = append(targets, check.Target{Runtime: combo.Runtime, Arch: combo.Arch, Beside: res.layer.Check.OtherLayers + res.layer.Check.Function})
 	}
 	allowed := func(f check.Finding) bool {
 		for _, a := range res.layer.Check.Allow {

@@ -17,8 +17,11 @@ var sizeUnits = map[string]float64{
 	"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
 }
 
-// sizePattern is that of a size, in configurations too.
-const sizePattern = `^(none|[0-9]+(\.[0-9]+)? ?(B|[kKMGT]B|[KMGT]iB))$`
+// The patterns of sizes in configurations, with "none" and without it.
+const (
+	weightPattern = `^[0-9]+(\.[0-9]+)? ?(B|[kKMGT]B|[KMGT]iB)$`
+	sizePattern   = `^(none|[0-9]+(\.[0-9]+)? ?(B|[kKMGT]B|[KMGT]iB))$`
+)
 
 var sizeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)$`)
 

@@ -16,6 +16,7 @@ const (
 	Empty     = "empty"
 	Entries   = "entries"
 	Size      = "size"
+	Function  = "size-function"
 	Collision = "collision"
 	Link      = "link"
 )
@@ -27,6 +28,8 @@ var archiveRules = []Rule{
 		"leave packages out with exclude or excludeFiles, or split the layer"},
 	{Size, Error, "a layer above 262,144,000 bytes", "Lambda refuses a function whose code and layers are larger than that, unzipped, at the end of a deploy.",
 		"leave packages out with exclude or excludeFiles, or split the layer"},
+	{Function, Error, "a layer that leaves no room for the rest of its function", "Lambda's limit of 262,144,000 bytes is for the function's own code and all its layers together, unzipped. check: {otherLayers: 80MB, function: 10MB} says what the others weigh; without it the layer is judged alone.",
+		"leave packages out with exclude or excludeFiles, move some to another function's layer, or correct otherLayers and function"},
 	{Collision, Error, "a path that is a file and a folder", "Only one of the two can be unpacked.",
 		"leave one of them out with excludeFiles, or include to another path"},
 	{Link, Error, "a symbolic link that would not work below /opt", "A layer is unpacked to /opt: a link that is absolute, broken, circular or leads out of the layer finds nothing there, or something else.",
@@ -37,8 +40,59 @@ var archiveRules = []Rule{
 // every unpacker reads.
 const MaxEntries = 65_534
 
+// Weight is what a tree counts for in a function's size, unzipped.
+type Weight struct {
+	Size    int64   `json:"size"`
+	Limit   int64   `json:"limit"` // of a function with its layers
+	Largest []share `json:"largest,omitempty"`
+}
+
+// share is what one package weighs in a layer, in bytes.
+type share struct {
+	Of   string `json:"of"`
+	Size int64  `json:"size"`
+}
+
+// heaviest is how many packages a message about a layer's size lists.
+const heaviest = 8
+
+func weigh(t runtimes.Tree, limit int64) Weight {
+	return Weight{Size: t.Size(), Limit: limit, Largest: largest(t, heaviest)}
+}
+
+// over says that a function is too large, "" where it is not: one that has this
+// layer and, of the rest, the other bytes.
+func (w Weight) over(other int64) string {
+	excess := w.Size + other - w.Limit
+	if excess <= 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "unzipped size is %d bytes, ", w.Size)
+	if other > 0 {
+		fmt.Fprintf(&b, "and %d with the function's other layers and its code, ", w.Size+other)
+	}
+	fmt.Fprintf(&b, "%d more than Lambda's limit of %d; the largest packages:", excess, w.Limit)
+	for _, s := range w.Largest {
+		fmt.Fprintf(&b, "\n  %6.1f MB  %s", float64(s.Size)/1e6, s.Of)
+	}
+	return b.String()
+}
+
+// weightFindings are what the layer's size comes to in a target's function. A
+// layer that is too large by itself is one finding, whatever the function.
+func weightFindings(w Weight, t Target) []Finding {
+	if w.over(0) != "" {
+		return nil
+	}
+	if problem := w.over(t.Beside); problem != "" {
+		return []Finding{{ID: Function, Problem: problem}}
+	}
+	return nil
+}
+
 // archiveFindings are what no function can use, whatever its runtime.
-func archiveFindings(t runtimes.Tree, limit int64) (found []Finding) {
+func archiveFindings(t runtimes.Tree, w Weight) (found []Finding) {
 	add := func(id, path, format string, args ...any) {
 		found = append(found, Finding{ID: id, Path: path, Package: t[path].Package, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -48,8 +102,8 @@ func archiveFindings(t runtimes.Tree, limit int64) (found []Finding) {
 	if len(t) > MaxEntries {
 		add(Entries, "", "the layer has %d files, a zip that every unpacker reads holds %d", len(t), MaxEntries)
 	}
-	if size := t.Size(); size > limit {
-		add(Size, "", "%s", tooLarge(t, size, limit))
+	if problem := w.over(0); problem != "" {
+		add(Size, "", "%s", problem)
 	}
 	folders := foldersOf(t)
 	for _, name := range t.Paths() {
@@ -63,16 +117,6 @@ func archiveFindings(t runtimes.Tree, limit int64) (found []Finding) {
 		}
 	}
 	return found
-}
-
-// tooLarge says what weighs most.
-func tooLarge(t runtimes.Tree, size, limit int64) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "unzipped size is %d bytes, %d more than Lambda's limit of %d; the largest packages:", size, size-limit, limit)
-	for _, s := range largest(t, 8) {
-		fmt.Fprintf(&b, "\n  %6.1f MB  %s", float64(s.size)/1e6, s.of)
-	}
-	return b.String()
 }
 
 // foldersOf is all folders that the tree's files lie in.
@@ -128,12 +172,6 @@ func linkProblem(t runtimes.Tree, folders map[string]bool, name, target string) 
 	return ""
 }
 
-// share is what one package weighs in a layer, in bytes, unzipped.
-type share struct {
-	of   string
-	size int64
-}
-
 // largest sums sizes by package; a file that belongs to none counts for its
 // folder.
 func largest(t runtimes.Tree, n int) []share {
@@ -150,7 +188,7 @@ func largest(t runtimes.Tree, n int) []share {
 		shares = append(shares, share{name, size})
 	}
 	slices.SortFunc(shares, func(a, b share) int {
-		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.of, b.of))
+		return cmp.Or(cmp.Compare(b.Size, a.Size), strings.Compare(a.Of, b.Of))
 	})
 	return shares[:min(n, len(shares))]
 }

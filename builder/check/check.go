@@ -2,16 +2,22 @@
 // layer that would fail in production fails here, by name.
 package check
 
-import "github.com/layerbuild/layerbuild/runtimes"
+import (
+	"slices"
+
+	"github.com/layerbuild/layerbuild/runtimes"
+)
 
 // Gather reads a tree for the checks. limit is what it may weigh, in bytes,
 // unzipped.
 func Gather(t runtimes.Tree, limit int64) Facts {
 	all, damaged := binaries(t)
+	weight := weigh(t, limit)
 	return Facts{
 		Version:  factsVersion,
+		Weight:   weight,
 		Binaries: summary(all),
 		Places:   placesOf(t),
-		Found:    append(archiveFindings(t, limit), damaged...),
+		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), damaged),
 	}
 }

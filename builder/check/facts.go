@@ -9,13 +9,14 @@ import (
 
 // factsVersion changes whenever Facts come to say more, or something else, of
 // the same tree.
-const factsVersion = 2
+const factsVersion = 3
 
 // Facts are what the checks have to know of a tree. They do not depend on who
 // is going to use it, so they are stored with the archive, which may serve
 // targets with other runtimes than the one it was built for.
 type Facts struct {
 	Version  int       `json:"version"`
+	Weight   Weight    `json:"weight"`
 	Binaries []Binary  `json:"binaries,omitempty"`
 	Places   Places    `json:"places,omitzero"`
 	Found    []Finding `json:"found,omitempty"` // whatever the target
@@ -28,6 +29,7 @@ func (f Facts) Current() bool { return f.Version == factsVersion }
 type Target struct {
 	Runtime runtimes.Info
 	Arch    runtimes.Arch
+	Beside  int64 // bytes of the function's code and its other layers, unzipped
 }
 
 // Judge splits what the facts come to for the targets: errors, joined, one for
@@ -61,7 +63,7 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 
 // findings are what the facts come to for one target.
 func (f Facts) findings(t Target) []Finding {
-	return slices.Concat(misplacedFindings(f.Places, t), elfFindings(f.Binaries, t))
+	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t))
 }
 
 // summary keeps one binary of those of a package that need the same.

@@ -3,7 +3,9 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Severity says whether a finding stops a build.
@@ -24,7 +26,7 @@ type Rule struct {
 }
 
 // rules in the order of the documentation. Each subject's file has its own.
-var rules = slices.Concat(archiveRules, placeRules, elfRules, zipRules)
+var rules = slices.Concat(archiveRules, nameRules, modeRules, placeRules, elfRules, zipRules)
 
 // Rules lists the checks.
 func Rules() []Rule { return rules }
@@ -48,13 +50,23 @@ type Finding struct {
 }
 
 func (f Finding) String() string {
+	path := printable(f.Path)
 	switch {
-	case f.Path == "":
+	case path == "":
 		return f.Problem
 	case f.Package == "":
-		return f.Path + " " + f.Problem
+		return path + " " + f.Problem
 	}
-	return fmt.Sprintf("%s (of %s) %s", f.Path, f.Package, f.Problem)
+	return fmt.Sprintf("%s (of %s) %s", path, f.Package, f.Problem)
+}
+
+// printable is a name, quoted where a terminal would not show it as it is.
+func printable(name string) string {
+	unprintable := func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
+	if strings.ContainsFunc(name, unprintable) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // FindingsError says that a layer does not pass one check.

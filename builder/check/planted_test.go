@@ -27,7 +27,7 @@ const limit = 262_144_000
 // nothing else is. Every check has one.
 func TestPlanted(t *testing.T) {
 	found := make(map[string]bool)
-	for _, p := range slices.Concat(plantedInArchives(), plantedInPlaces(), plantedInBinaries()) {
+	for _, p := range slices.Concat(plantedInArchives(), plantedInNames(), plantedInModes(), plantedInPlaces(), plantedInBinaries()) {
 		found[p.id] = true
 		t.Run(p.id+"/"+p.name, func(t *testing.T) {
 			warnings, err := check.Gather(p.tree, limit).Judge([]check.Target{p.target}, nil)
@@ -78,24 +78,6 @@ func sized(n int64) runtimes.TreeFile {
 	f := file("big", nil)
 	f.Size = n
 	return f
-}
-
-func plantedInArchives() []planted {
-	one := file("", []byte("x"))
-	many := runtimes.Tree{}
-	for i := range check.MaxEntries + 1 {
-		many[string(rune('a'+i%26))+"/"+string(rune('a'+i/26%26))+"/"+string(rune(0x4e00+i/676))] = one
-	}
-	return []planted{
-		{"no files", al2, runtimes.Tree{}, check.Empty, ""},
-		{"65,535 files", al2, many, check.Entries, ""},
-		{"262,144,001 bytes", al2, runtimes.Tree{"a": sized(limit), "b": one}, check.Size, ""},
-		{"a file and a folder", al2, runtimes.Tree{"a": one, "a/b": one}, check.Collision, "a"},
-		{"absolute", al2, runtimes.Tree{"a": one, "b": link("/opt/a")}, check.Link, "b"},
-		{"escaping", al2, runtimes.Tree{"a": one, "lib/b": link("../../etc/passwd")}, check.Link, "lib/b"},
-		{"broken", al2, runtimes.Tree{"a": one, "b": link("c")}, check.Link, "b"},
-		{"circular", al2, runtimes.Tree{"a": one, "b": link("b")}, check.Link, "b"},
-	}
 }
 
 func plantedInBinaries() []planted {
