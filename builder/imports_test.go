@@ -27,8 +27,7 @@ var mayImport = map[string][]string{
 	"runtimes/node/npmrc":    {"runtimes"},
 	"runtimes/java/settings": {"runtimes"},
 
-	"runtimes/java":            {"runtimes", "runtimes/java/coordinate", "runtimes/java/jarfile"},
-	"runtimes/java/jarfile":    {"runtimes"},
+	"runtimes/java":            {"runtimes", "runtimes/java/coordinate"},
 	"runtimes/java/coordinate": {},
 
 	"cache/tempfile":   {},
@@ -43,7 +42,7 @@ var mayImport = map[string][]string{
 	"cache/web":        {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "zipper"},
-	"builder/check":    {"runtimes", "runtimes/java/jarfile"},
+	"builder/check":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "builder/jvm"},
 	"builder/git":      {"runtimes"},

@@ -1,4 +1,4 @@
-package jarfile
+package java
 
 import (
 	"archive/zip"
@@ -12,20 +12,20 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// Native says for which platform a library in a jar is: for Lambda on one of
+// native says for which platform a library in a jar is: for Lambda on one of
 // its architectures, or for something else.
-type Native struct {
-	Arch  runtimes.Arch // "" where it is not for Lambda
-	Other string        // what else it is for, in words: "Windows", "Linux on s390x"
+type native struct {
+	arch  runtimes.Arch // "" where it is not for Lambda
+	other string        // what else it is for, in words: "Windows", "Linux on s390x"
 }
 
-// Fits tells whether the library may be loaded on Lambda.
-func (n Native) Fits(arch runtimes.Arch) bool { return n.Arch == arch }
+// fits tells whether the library may be loaded on Lambda.
+func (n native) fits(arch runtimes.Arch) bool { return n.arch == arch }
 
 var nativeExtensions = []string{".so", ".dll", ".dylib", ".jnilib"}
 
-// IsNative tells by its name whether an entry is a native library.
-func IsNative(f *zip.File) bool {
+// isNative tells by its name whether an entry is a native library.
+func isNative(f *zip.File) bool {
 	base := strings.ToLower(path.Base(f.Name))
 	if strings.HasSuffix(f.Name, "/") {
 		return false
@@ -43,22 +43,22 @@ var otherSystems = map[string]string{
 // nativeHead is how much of a library tells its platform.
 const nativeHead = 64
 
-// NativeOf says for which platform a native library is; ok is false where it is
+// nativeOf says for which platform a native library is; ok is false where it is
 // none, or of a kind that is not known.
-func NativeOf(f *zip.File) (n Native, ok bool, err error) {
-	data, err := Head(f, nativeHead)
+func nativeOf(f *zip.File) (n native, ok bool, err error) {
+	data, err := head(f, nativeHead)
 	if err != nil {
-		return Native{}, false, err
+		return native{}, false, err
 	}
 	switch {
 	case bytes.HasPrefix(data, []byte("\x7fELF")) && len(data) >= 20:
 		return elf(f.Name, data), true, nil
 	case bytes.HasPrefix(data, []byte("MZ")):
-		return Native{Other: "Windows"}, true, nil
+		return native{other: "Windows"}, true, nil
 	case isMachO(data):
-		return Native{Other: "macOS"}, true, nil
+		return native{other: "macOS"}, true, nil
 	}
-	return Native{}, false, nil
+	return native{}, false, nil
 }
 
 // isMachO tells a library of macOS, for one architecture or for several.
@@ -80,24 +80,24 @@ const (
 )
 
 // elf reads the head of a library in Linux's format.
-func elf(name string, data []byte) Native {
+func elf(name string, data []byte) native {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if data[5] == elfBigEndian {
 		order = binary.BigEndian
 	}
 	for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		if system, ok := otherSystems[word]; ok {
-			return Native{Other: system}
+			return native{other: system}
 		}
 	}
 	machine := order.Uint16(data[18:])
 	switch {
 	case data[7] != elfSystemV && data[7] != elfGNU:
-		return Native{Other: "another Unix"}
+		return native{other: "another Unix"}
 	case machine == elfX86_64 && data[4] == elf64 && data[5] != elfBigEndian:
-		return Native{Arch: runtimes.X86_64}
+		return native{arch: runtimes.X86_64}
 	case machine == elfARM64 && data[4] == elf64 && data[5] != elfBigEndian:
-		return Native{Arch: runtimes.ARM64}
+		return native{arch: runtimes.ARM64}
 	}
-	return Native{Other: "Linux on another processor"}
+	return native{other: "Linux on another processor"}
 }

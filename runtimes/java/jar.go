@@ -1,6 +1,4 @@
-// Package jarfile reads jars of a tree: their tables of contents, and the heads of
-// their entries.
-package jarfile
+package java
 
 import (
 	"archive/zip"
@@ -26,29 +24,37 @@ const maxJar = 1 << 30
 // longer.
 const smallJar = 16 << 20
 
-// maxEntries bounds the table of contents of a jar.
-const maxEntries = 500_000
+// maxEntries bounds the table of contents of a jar, and maxClasses that of all
+// jars of a layer.
+const (
+	maxEntries = 500_000
+	maxClasses = 2_000_000
+)
 
-// Archive is a jar, open.
-type Archive struct {
-	Files  []*zip.File
+// archive is a jar of a tree, open.
+type archive struct {
+	path   string // in the tree
+	zip    *zip.Reader
 	closer io.Closer
 }
 
-// Paths lists the jars of a tree, in order.
-func Paths(t runtimes.Tree) []string {
+func (j *archive) name() string { return path.Base(j.path) }
+
+// jarPaths lists the jars of a tree, in order.
+func jarPaths(t runtimes.Tree) []string {
 	return slices.DeleteFunc(t.Paths(), func(p string) bool {
 		return !strings.HasSuffix(p, ".jar") || t[p].Mode&fs.ModeSymlink != 0
 	})
 }
 
-// Open reads the table of contents of a jar.
-func Open(f runtimes.TreeFile) (*Archive, error) {
+// openArchive reads the table of contents of a jar.
+func openArchive(t runtimes.Tree, name string) (*archive, error) {
+	f := t[name]
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{closer: r}
+	j := &archive{path: name, closer: r}
 	at, ok := r.(io.ReaderAt)
 	if !ok || f.Size <= smallJar {
 		defer r.Close()
@@ -56,30 +62,17 @@ func Open(f runtimes.TreeFile) (*Archive, error) {
 		if err != nil {
 			return nil, err
 		}
-		at, a.closer = bytes.NewReader(data), io.NopCloser(nil)
+		at, j.closer = bytes.NewReader(data), io.NopCloser(nil)
 	}
-	z, err := zip.NewReader(at, f.Size)
-	if err != nil {
-		a.Close()
-		return nil, fmt.Errorf("is no jar: %w", err)
+	if j.zip, err = zip.NewReader(at, f.Size); err != nil {
+		j.closer.Close()
+		return nil, &runtimes.PackageError{File: path.Base(name), Problem: "is no jar: " + err.Error()}
 	}
-	if len(z.File) > maxEntries {
-		a.Close()
-		return nil, fmt.Errorf("has more than %d entries", maxEntries)
+	if len(j.zip.File) > maxEntries {
+		j.closer.Close()
+		return nil, &runtimes.PackageError{File: path.Base(name), Problem: fmt.Sprintf("has more than %d entries", maxEntries)}
 	}
-	a.Files = z.File
-	return a, nil
-}
-
-// Close ends the reading; entries cannot be opened any more.
-func (a *Archive) Close() error { return a.closer.Close() }
-
-// Signed tells whether the jar is signed: its entries may not change then.
-func (a *Archive) Signed() bool {
-	return slices.ContainsFunc(a.Files, func(f *zip.File) bool {
-		dir, base := path.Split(f.Name)
-		return strings.EqualFold(dir, "META-INF/") && strings.EqualFold(path.Ext(base), ".sf")
-	})
+	return j, nil
 }
 
 // headInput is how much of an entry's compressed bytes is read for its head:
@@ -89,10 +82,10 @@ const headInput = 512
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// Head is the beginning of an entry's content, at most n bytes. Without a bound
+// head is the beginning of an entry's content, at most n bytes. Without a bound
 // on what it reads, an inflater would go through most of a class for the few
 // bytes that are wanted.
-func Head(f *zip.File, n int) ([]byte, error) {
+func head(f *zip.File, n int) ([]byte, error) {
 	raw, err := f.OpenRaw()
 	if err != nil {
 		return nil, err
@@ -116,4 +109,12 @@ func Head(f *zip.File, n int) ([]byte, error) {
 		err = nil
 	}
 	return data[:k], err
+}
+
+// signed tells whether the jar is signed: its entries may not change then.
+func (j *archive) signed() bool {
+	return slices.ContainsFunc(j.zip.File, func(f *zip.File) bool {
+		dir, base := path.Split(f.Name)
+		return strings.EqualFold(dir, "META-INF/") && strings.EqualFold(path.Ext(base), ".sf")
+	})
 }
