@@ -22,8 +22,6 @@ type pinning struct {
 
 func (pinning) Accepts(runtimes.Recipe) error { return nil }
 
-func (pinning) Emulates(context.Context, runtimes.Arch) (bool, error) { return false, nil }
-
 func (pinning) Ping(context.Context) (string, error) { return "the test", nil }
 
 func (p pinning) ResolveImage(context.Context, string) (string, error) {

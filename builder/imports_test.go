@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"runtimes/node/npmrc":    {"runtimes"},
 	"runtimes/java/settings": {"runtimes"},
 
-	"runtimes/java":            {"runtimes", "runtimes/java/coordinate"},
+	"runtimes/java":            {"runtimes", "runtimes/java/coordinate", "runtimes/java/jarfile"},
+	"runtimes/java/jarfile":    {"runtimes"},
 	"runtimes/java/coordinate": {},
 
 	"cache/tempfile":   {},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 	"cache/web":        {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "zipper"},
-	"builder/check":    {"runtimes"},
+	"builder/check":    {"runtimes", "runtimes/java/jarfile"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "builder/jvm"},
 	"builder/git":      {"runtimes"},

@@ -13,11 +13,13 @@ import (
 func Gather(t runtimes.Tree, limit int64) Facts {
 	all, damaged := binaries(t)
 	weight := weigh(t, limit)
+	java, damagedJars := jars(t)
 	return Facts{
 		Version:  factsVersion,
 		Weight:   weight,
 		Binaries: summary(all),
 		Places:   placesOf(t),
-		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), damaged),
+		Java:     java,
+		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), damaged, damagedJars),
 	}
 }

@@ -139,6 +139,11 @@ func readBinary(f runtimes.TreeFile) (Binary, error) {
 		}
 		at = bytes.NewReader(data)
 	}
+	return readELF(at)
+}
+
+// readELF reads what a loader looks at, errNoELF where it would not.
+func readELF(at io.ReaderAt) (Binary, error) {
 	magic := make([]byte, len(elf.ELFMAG))
 	if n, _ := at.ReadAt(magic, 0); n < len(magic) || string(magic) != elf.ELFMAG {
 		return Binary{}, errNoELF

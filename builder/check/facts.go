@@ -9,7 +9,7 @@ import (
 
 // factsVersion changes whenever Facts come to say more, or something else, of
 // the same tree.
-const factsVersion = 3
+const factsVersion = 4
 
 // Facts are what the checks have to know of a tree. They do not depend on who
 // is going to use it, so they are stored with the archive, which may serve
@@ -19,6 +19,7 @@ type Facts struct {
 	Weight   Weight    `json:"weight"`
 	Binaries []Binary  `json:"binaries,omitempty"`
 	Places   Places    `json:"places,omitzero"`
+	Java     Java      `json:"java,omitzero"`
 	Found    []Finding `json:"found,omitempty"` // whatever the target
 }
 
@@ -63,7 +64,7 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 
 // findings are what the facts come to for one target.
 func (f Facts) findings(t Target) []Finding {
-	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t))
+	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), javaFindings(f.Java, t))
 }
 
 // summary keeps one binary of those of a package that need the same.

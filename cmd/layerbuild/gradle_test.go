@@ -173,7 +173,8 @@ func TestGradle(t *testing.T) {
 
 	// The project's own jar is one that the configuration adds.
 	put(t, filepath.Join(r.dir, "layerbuild.yaml"), "engine: direct\nlayers:\n  svc:\n    {path: app, runtime: java21, architectures: [x86_64], include: {app/build/libs/app.jar: java/lib/app.jar}}\n")
-	put(t, filepath.Join(r.dir, "app/build/libs/app.jar"), "PK")
+	// A jar needs nothing but a table of contents, which an empty one has.
+	put(t, filepath.Join(r.dir, "app/build/libs/app.jar"), "PK\x05\x06"+strings.Repeat("\x00", 18))
 	r.run(0, "build", "--locked")
 	if names := zipNames(t, r.outputs()["svc.zip"]); !strings.HasPrefix(names, "java/lib/app.jar java/lib/com.acme-util-1.0.jar ") {
 		t.Errorf("with the project's own jar, the layer holds %s", names)
@@ -222,7 +223,7 @@ func TestGradleFails(t *testing.T) {
 		"a jar that became private": {locked: true, change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, nil, 403) }, code: 1,
 			want: []string{"core-1.0.jar of com.acme:core 1.0: fetch http://127.0.0.1", "(403 Forbidden)", "hint: "}},
 		"no jar, but a page": {change: func(t *testing.T, _ *runner, m *mavenRepository) { m.set(jar, []byte("<html>"), 0) }, code: 1,
-			want: []string{"core-1.0.jar: is no jar", "hint: "}},
+			want: []string{"core-1.0.jar (of com.acme:core) is no jar: ", "[jar-damaged]", "hint: "}},
 		"a merge conflict": {change: func(t *testing.T, r *runner, _ *mavenRepository) {
 			put(t, filepath.Join(r.dir, "app/gradle.lockfile"), strings.Replace(orderLock, "org.other", "<<<<<<< HEAD\norg.other", 1))
 		}, code: 2, want: []string{"app/gradle.lockfile:4: cannot be read: a merge conflict is left in it", "hint: have Gradle write it anew"}},

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/java/jarfile"
 )
 
 // otherPlatforms is the class of native libraries that are not for the target,
@@ -37,24 +39,25 @@ func slimJars(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 	var notes []string
 	var saved int64
 	var dropped, slimmed int
-	for _, name := range jarPaths(t) {
-		j, err := openArchive(t, name)
+	for _, name := range jarfile.Paths(t) {
+		base := path.Base(name)
+		j, err := jarfile.Open(t[name])
 		if err != nil {
-			return nil, err
+			return nil, brokenJar(name, err)
 		}
-		foreign, err := j.foreign(r.Target.Arch)
-		signed, encrypted := j.signed(), j.encrypted()
-		j.closer.Close()
+		foreign, err := foreignOf(j, r.Target.Arch)
+		signed, encrypted := j.Signed(), isEncrypted(j)
+		j.Close()
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, brokenJar(name, err)
 		case len(foreign) == 0:
 			continue
 		case signed:
-			notes = append(notes, fmt.Sprintf("%s is signed: its native libraries for other platforms stay", j.name()))
+			notes = append(notes, fmt.Sprintf("%s is signed: its native libraries for other platforms stay", base))
 			continue
 		case encrypted:
-			return nil, &runtimes.PackageError{File: j.name(), Problem: "has entries that are encrypted"}
+			return nil, &runtimes.PackageError{File: base, Problem: "has entries that are encrypted"}
 		}
 		before := t[name]
 		after, err := withoutEntries(t, name, foreign)
@@ -75,26 +78,30 @@ func slimJars(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 	return notes, nil
 }
 
-// foreign lists the entries that are native libraries for another platform.
-func (j *archive) foreign(arch runtimes.Arch) (map[string]bool, error) {
+func brokenJar(name string, err error) error {
+	return &runtimes.PackageError{File: path.Base(name), Problem: err.Error()}
+}
+
+// foreignOf lists the entries that are native libraries for another platform.
+func foreignOf(j *jarfile.Archive, arch runtimes.Arch) (map[string]bool, error) {
 	foreign := make(map[string]bool)
-	for _, f := range j.zip.File {
-		if !isNative(f) {
+	for _, f := range j.Files {
+		if !jarfile.IsNative(f) {
 			continue
 		}
-		n, ok, err := nativeOf(f)
+		n, ok, err := jarfile.NativeOf(f)
 		if err != nil {
-			return nil, brokenJar(j, f, err)
+			return nil, fmt.Errorf("broken zip archive: %s: %w", f.Name, err)
 		}
-		if ok && !n.fits(arch) {
+		if ok && !n.Fits(arch) {
 			foreign[f.Name] = true
 		}
 	}
 	return foreign, nil
 }
 
-func (j *archive) encrypted() bool {
-	return slices.ContainsFunc(j.zip.File, func(f *zip.File) bool { return f.Flags&1 != 0 })
+func isEncrypted(j *jarfile.Archive) bool {
+	return slices.ContainsFunc(j.Files, func(f *zip.File) bool { return f.Flags&1 != 0 })
 }
 
 // withoutEntries is a jar of the tree without some of its entries. It is
@@ -129,18 +136,18 @@ func (c *counter) Write(p []byte) (int, error) {
 // writeWithout writes the entries that are not left out, in their order, as
 // they are compressed, and with a constant date.
 func writeWithout(w io.Writer, t runtimes.Tree, name string, left map[string]bool) error {
-	j, err := openArchive(t, name)
+	j, err := jarfile.Open(t[name])
 	if err != nil {
-		return err
+		return brokenJar(name, err)
 	}
-	defer j.closer.Close()
+	defer j.Close()
 	z := zip.NewWriter(w)
-	for _, f := range j.zip.File {
+	for _, f := range j.Files {
 		if left[f.Name] {
 			continue
 		}
 		if err := copyEntry(z, f); err != nil {
-			return brokenJar(j, f, err)
+			return brokenJar(name, fmt.Errorf("broken zip archive: %s: %w", f.Name, err))
 		}
 	}
 	return z.Close()

@@ -7,8 +7,8 @@ import (
 )
 
 // Normalise implements [runtimes.Runtime]. Jars lie where they are to be, as
-// they came; each is held against its hash, since Maven does not know it. Then
-// they are read, and those that are to be slim are written anew.
+// they came; each is held against its hash, since Maven does not know it. Those
+// that are to be slim are written anew.
 func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 	kept := make(map[string]bool)
 	for _, p := range r.Packages {
@@ -30,10 +30,5 @@ func (Runtime) Normalise(r runtimes.Recipe, t runtimes.Tree) ([]string, error) {
 			delete(t, path)
 		}
 	}
-	slimmed, err := slimJars(r, t)
-	if err != nil {
-		return nil, err
-	}
-	checked, err := checkJars(r, t)
-	return append(slimmed, checked...), err
+	return slimJars(r, t)
 }

@@ -1,4 +1,4 @@
-package java
+package jarfile
 
 import (
 	"archive/zip"
@@ -12,20 +12,20 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// native says for which platform a library in a jar is: for Lambda on one of
+// Native says for which platform a library in a jar is: for Lambda on one of
 // its architectures, or for something else.
-type native struct {
-	arch  runtimes.Arch // "" where it is not for Lambda
-	other string        // what else it is for, in words: "Windows", "Linux on s390x"
+type Native struct {
+	Arch  runtimes.Arch // "" where it is not for Lambda
+	Other string        // what else it is for, in words: "Windows", "Linux on s390x"
 }
 
-// fits tells whether the library may be loaded on Lambda.
-func (n native) fits(arch runtimes.Arch) bool { return n.arch == arch }
+// Fits tells whether the library may be loaded on Lambda.
+func (n Native) Fits(arch runtimes.Arch) bool { return n.Arch == arch }
 
 var nativeExtensions = []string{".so", ".dll", ".dylib", ".jnilib"}
 
-// isNative tells by its name whether an entry is a native library.
-func isNative(f *zip.File) bool {
+// IsNative tells by its name whether an entry is a native library.
+func IsNative(f *zip.File) bool {
 	base := strings.ToLower(path.Base(f.Name))
 	if strings.HasSuffix(f.Name, "/") {
 		return false
@@ -43,22 +43,22 @@ var otherSystems = map[string]string{
 // nativeHead is how much of a library tells its platform.
 const nativeHead = 64
 
-// nativeOf says for which platform a native library is; ok is false where it is
+// NativeOf says for which platform a native library is; ok is false where it is
 // none, or of a kind that is not known.
-func nativeOf(f *zip.File) (n native, ok bool, err error) {
-	data, err := head(f, nativeHead)
+func NativeOf(f *zip.File) (n Native, ok bool, err error) {
+	data, err := Head(f, nativeHead)
 	if err != nil {
-		return native{}, false, err
+		return Native{}, false, err
 	}
 	switch {
 	case bytes.HasPrefix(data, []byte("\x7fELF")) && len(data) >= 20:
 		return elf(f.Name, data), true, nil
 	case bytes.HasPrefix(data, []byte("MZ")):
-		return native{other: "Windows"}, true, nil
+		return Native{Other: "Windows"}, true, nil
 	case isMachO(data):
-		return native{other: "macOS"}, true, nil
+		return Native{Other: "macOS"}, true, nil
 	}
-	return native{}, false, nil
+	return Native{}, false, nil
 }
 
 // isMachO tells a library of macOS, for one architecture or for several.
@@ -80,24 +80,24 @@ const (
 )
 
 // elf reads the head of a library in Linux's format.
-func elf(name string, data []byte) native {
+func elf(name string, data []byte) Native {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if data[5] == elfBigEndian {
 		order = binary.BigEndian
 	}
 	for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		if system, ok := otherSystems[word]; ok {
-			return native{other: system}
+			return Native{Other: system}
 		}
 	}
 	machine := order.Uint16(data[18:])
 	switch {
 	case data[7] != elfSystemV && data[7] != elfGNU:
-		return native{other: "another Unix"}
+		return Native{Other: "another Unix"}
 	case machine == elfX86_64 && data[4] == elf64 && data[5] != elfBigEndian:
-		return native{arch: runtimes.X86_64}
+		return Native{Arch: runtimes.X86_64}
 	case machine == elfARM64 && data[4] == elf64 && data[5] != elfBigEndian:
-		return native{arch: runtimes.ARM64}
+		return Native{Arch: runtimes.ARM64}
 	}
-	return native{other: "Linux on another processor"}
+	return Native{Other: "Linux on another processor"}
 }

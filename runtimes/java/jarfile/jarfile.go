@@ -1,4 +1,6 @@
-package java
+// Package jarfile reads jars of a tree: their tables of contents, and the heads of
+// their entries.
+package jarfile
 
 import (
 	"archive/zip"
@@ -24,37 +26,29 @@ const maxJar = 1 << 30
 // longer.
 const smallJar = 16 << 20
 
-// maxEntries bounds the table of contents of a jar, and maxClasses that of all
-// jars of a layer.
-const (
-	maxEntries = 500_000
-	maxClasses = 2_000_000
-)
+// maxEntries bounds the table of contents of a jar.
+const maxEntries = 500_000
 
-// archive is a jar of a tree, open.
-type archive struct {
-	path   string // in the tree
-	zip    *zip.Reader
+// Archive is a jar, open.
+type Archive struct {
+	Files  []*zip.File
 	closer io.Closer
 }
 
-func (j *archive) name() string { return path.Base(j.path) }
-
-// jarPaths lists the jars of a tree, in order.
-func jarPaths(t runtimes.Tree) []string {
+// Paths lists the jars of a tree, in order.
+func Paths(t runtimes.Tree) []string {
 	return slices.DeleteFunc(t.Paths(), func(p string) bool {
 		return !strings.HasSuffix(p, ".jar") || t[p].Mode&fs.ModeSymlink != 0
 	})
 }
 
-// openArchive reads the table of contents of a jar.
-func openArchive(t runtimes.Tree, name string) (*archive, error) {
-	f := t[name]
+// Open reads the table of contents of a jar.
+func Open(f runtimes.TreeFile) (*Archive, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
-	j := &archive{path: name, closer: r}
+	a := &Archive{closer: r}
 	at, ok := r.(io.ReaderAt)
 	if !ok || f.Size <= smallJar {
 		defer r.Close()
@@ -62,17 +56,30 @@ func openArchive(t runtimes.Tree, name string) (*archive, error) {
 		if err != nil {
 			return nil, err
 		}
-		at, j.closer = bytes.NewReader(data), io.NopCloser(nil)
+		at, a.closer = bytes.NewReader(data), io.NopCloser(nil)
 	}
-	if j.zip, err = zip.NewReader(at, f.Size); err != nil {
-		j.closer.Close()
-		return nil, &runtimes.PackageError{File: path.Base(name), Problem: "is no jar: " + err.Error()}
+	z, err := zip.NewReader(at, f.Size)
+	if err != nil {
+		a.Close()
+		return nil, fmt.Errorf("is no jar: %w", err)
 	}
-	if len(j.zip.File) > maxEntries {
-		j.closer.Close()
-		return nil, &runtimes.PackageError{File: path.Base(name), Problem: fmt.Sprintf("has more than %d entries", maxEntries)}
+	if len(z.File) > maxEntries {
+		a.Close()
+		return nil, fmt.Errorf("has more than %d entries", maxEntries)
 	}
-	return j, nil
+	a.Files = z.File
+	return a, nil
+}
+
+// Close ends the reading; entries cannot be opened any more.
+func (a *Archive) Close() error { return a.closer.Close() }
+
+// Signed tells whether the jar is signed: its entries may not change then.
+func (a *Archive) Signed() bool {
+	return slices.ContainsFunc(a.Files, func(f *zip.File) bool {
+		dir, base := path.Split(f.Name)
+		return strings.EqualFold(dir, "META-INF/") && strings.EqualFold(path.Ext(base), ".sf")
+	})
 }
 
 // headInput is how much of an entry's compressed bytes is read for its head:
@@ -82,10 +89,10 @@ const headInput = 512
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// head is the beginning of an entry's content, at most n bytes. Without a bound
+// Head is the beginning of an entry's content, at most n bytes. Without a bound
 // on what it reads, an inflater would go through most of a class for the few
 // bytes that are wanted.
-func head(f *zip.File, n int) ([]byte, error) {
+func Head(f *zip.File, n int) ([]byte, error) {
 	raw, err := f.OpenRaw()
 	if err != nil {
 		return nil, err
@@ -109,12 +116,4 @@ func head(f *zip.File, n int) ([]byte, error) {
 		err = nil
 	}
 	return data[:k], err
-}
-
-// signed tells whether the jar is signed: its entries may not change then.
-func (j *archive) signed() bool {
-	return slices.ContainsFunc(j.zip.File, func(f *zip.File) bool {
-		dir, base := path.Split(f.Name)
-		return strings.EqualFold(dir, "META-INF/") && strings.EqualFold(path.Ext(base), ".sf")
-	})
 }
