@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"cache/web":        {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
 	"builder/tree":     {"runtimes", "zipper"},
-	"builder/check":    {"runtimes", "runtimes/java/jarfile"},
+	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "builder/jvm"},
 	"builder/git":      {"runtimes"},

@@ -29,7 +29,12 @@ func (a Allowance) covers(f check.Finding) bool {
 func (r *run) judge(res *resolved, facts check.Facts) (warnings []check.Finding, err error) {
 	var targets []check.Target
 	for _, combo := range res.combos {
-		targets = append(targets, check.Target{Runtime: combo.Runtime, Arch: combo.Arch, Beside: res.layer.Check.OtherLayers + res.layer.Check.Function})
+		targets = append(targets, check.Target{
+			Runtime:   combo.Runtime,
+			Arch:      combo.Arch,
+			Beside:    res.layer.Check.OtherLayers + res.layer.Check.Function,
+			Elsewhere: res.layer.Exclude,
+		})
 	}
 	allowed := func(f check.Finding) bool {
 		for _, a := range res.layer.Check.Allow {

@@ -20,6 +20,7 @@ func Gather(t runtimes.Tree, limit int64) Facts {
 		Binaries: summary(all),
 		Places:   placesOf(t),
 		Java:     java,
+		Python:   pythonOf(t),
 		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), damaged, damagedJars),
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // factsVersion changes whenever Facts come to say more, or something else, of
 // the same tree.
-const factsVersion = 4
+const factsVersion = 5
 
 // Facts are what the checks have to know of a tree. They do not depend on who
 // is going to use it, so they are stored with the archive, which may serve
@@ -20,6 +20,7 @@ type Facts struct {
 	Binaries []Binary  `json:"binaries,omitempty"`
 	Places   Places    `json:"places,omitzero"`
 	Java     Java      `json:"java,omitzero"`
+	Python   *Python   `json:"python,omitempty"`
 	Found    []Finding `json:"found,omitempty"` // whatever the target
 }
 
@@ -28,9 +29,10 @@ func (f Facts) Current() bool { return f.Version == factsVersion }
 
 // Target is who is going to use a layer.
 type Target struct {
-	Runtime runtimes.Info
-	Arch    runtimes.Arch
-	Beside  int64 // bytes of the function's code and its other layers, unzipped
+	Runtime   runtimes.Info
+	Arch      runtimes.Arch
+	Beside    int64    // bytes of the function's code and its other layers, unzipped
+	Elsewhere []string // packages that the layer leaves out, since the function has them from elsewhere
 }
 
 // Judge splits what the facts come to for the targets: errors, joined, one for
@@ -64,7 +66,7 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 
 // findings are what the facts come to for one target.
 func (f Facts) findings(t Target) []Finding {
-	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), javaFindings(f.Java, t))
+	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), javaFindings(f.Java, t), pythonFindings(f.Python, t))
 }
 
 // summary keeps one binary of those of a package that need the same.
