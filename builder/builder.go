@@ -19,6 +19,9 @@ type ContainerEngine interface {
 	// Ping says where the engine is and who named it. It returns a
 	// [*runtimes.UnreachableError] where nobody answers.
 	Ping(ctx context.Context) (place string, err error)
+	// Emulates tells whether steps that must run on an architecture would be
+	// emulated, or gives an error where they cannot run at all.
+	Emulates(ctx context.Context, arch runtimes.Arch) (bool, error)
 	// Accepts says why a recipe cannot be installed in a container.
 	Accepts(r runtimes.Recipe) error
 	// ResolveImage returns the index digest, "sha256:…", of an image tag.

@@ -104,8 +104,9 @@ type RemoteConfig struct {
 
 // BuilderConfig says where BuildKit is.
 type BuilderConfig struct {
-	Address string // "unix:///…", "tcp://…", or ""
-	Network string // "host": steps share the builder's network; or ""
+	Address string                   // "unix:///…", "tcp://…", or ""
+	ByArch  map[runtimes.Arch]string // addresses of builders of one architecture
+	Network string                   // "host": steps share the builder's network; or ""
 	TLS     TLSConfig
 }
 

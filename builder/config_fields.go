@@ -73,6 +73,7 @@ var (
 
 	builderFields = []field[BuilderConfig]{
 		{"address", addressSchema, func(v value, into *BuilderConfig) { into.Address = v.address() }},
+		{"architectures", buildersSchema, func(v value, into *BuilderConfig) { into.ByArch = v.builders() }},
 		{"network", networkSchema, func(v value, into *BuilderConfig) { into.Network = v.network() }},
 		{"tls", tlsSchema, func(v value, into *BuilderConfig) { v.tls(&into.TLS) }},
 	}
@@ -390,6 +391,25 @@ func (v value) address() string {
 			"%q is no address of BuildKit", s)
 	}
 	return s
+}
+
+// builders reads the addresses of builders by architecture.
+func (v value) builders() map[runtimes.Arch]string {
+	if v.node.Kind != yaml.MappingNode {
+		v.wrong("a mapping of architectures to addresses")
+		return nil
+	}
+	all := make(map[runtimes.Arch]string)
+	for _, e := range v.d.entries(v.node) {
+		one := value{v.d, v.name + " of " + short(e.name), e.line, e.node}
+		arch, err := lookupArch(e.name)
+		if err != nil {
+			one.add(err)
+			continue
+		}
+		all[arch] = one.address()
+	}
+	return all
 }
 
 func (v value) network() string {

@@ -22,6 +22,8 @@ type pinning struct {
 
 func (pinning) Accepts(runtimes.Recipe) error { return nil }
 
+func (pinning) Emulates(context.Context, runtimes.Arch) (bool, error) { return false, nil }
+
 func (pinning) Ping(context.Context) (string, error) { return "the test", nil }
 
 func (p pinning) ResolveImage(context.Context, string) (string, error) {

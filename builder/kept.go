@@ -33,8 +33,8 @@ func CachedLayers(ctx context.Context, c *cache.Cache) ([]CachedLayer, error) {
 			return nil, err
 		}
 		var facts entryFacts
-		if json.Unmarshal(e.Data, &facts) != nil {
-			continue // of another program
+		if _, ok := e.Blobs[roleArchive]; !ok || json.Unmarshal(e.Data, &facts) != nil {
+			continue // a part, or of another program
 		}
 		l := CachedLayer{
 			Key: e.Key.String(), Packages: facts.Packages, Zip: e.Blobs[roleArchive].Size, Unzipped: facts.UnzippedSize,

@@ -40,7 +40,14 @@ type keyedRecipe struct {
 	Arch     string            `json:"architecture,omitempty"` // where sources are built
 	Tools    map[string]string `json:"tools,omitempty"`
 	Bytecode bool              `json:"bytecode,omitempty"`
+	Parts    []keyedPart       `json:"parts,omitempty"`
 	Steps    []keyedStep       `json:"steps"`
+}
+
+// keyedPart is what decides a part that is made by itself, and where it goes.
+type keyedPart struct {
+	Path   string       `json:"path"` // in the container
+	Recipe *keyedRecipe `json:"recipe"`
 }
 
 type keyedStep struct {
@@ -118,6 +125,9 @@ func keyOf(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, 
 func keyedRecipeOf(r runtimes.Recipe) *keyedRecipe {
 	c := r.Container
 	k := &keyedRecipe{Image: c.Image, Arch: string(c.Arch), Tools: c.Tools, Bytecode: r.Bytecode}
+	for _, part := range c.Parts {
+		k.Parts = append(k.Parts, keyedPart{part.Path, keyedRecipeOf(part.Recipe)})
+	}
 	for _, step := range c.Steps {
 		s := keyedStep{Args: step.Args, Env: step.Env, Inputs: []keyedInput{}}
 		for _, in := range step.Inputs {

@@ -32,9 +32,10 @@ type Manifest struct {
 
 // ManifestRecipe is what built a layer for which code had to run.
 type ManifestRecipe struct {
-	Image    string            `json:"image"` // with its index digest
-	Tools    map[string]string `json:"tools"` // name → version
-	Bytecode bool              `json:"bytecode,omitempty"`
+	Image      string            `json:"image"`                // with its index digest
+	BuildImage string            `json:"buildImage,omitempty"` // in which packages were built from source
+	Tools      map[string]string `json:"tools"`                // name → version
+	Bytecode   bool              `json:"bytecode,omitempty"`
 }
 
 // ManifestArchive describes the zip.
@@ -105,7 +106,10 @@ func newManifest(t target, entry cache.Entry, facts entryFacts, in keyInput) Man
 		m.Packages[i] = ManifestPackage{p.Name, p.Version, p.File, p.SHA256, p.Integrity}
 	}
 	if r := in.Recipe; r != nil {
-		m.Recipe = &ManifestRecipe{r.Image, r.Tools, r.Bytecode}
+		m.Recipe = &ManifestRecipe{Image: r.Image, Tools: r.Tools, Bytecode: r.Bytecode}
+		if len(r.Parts) > 0 {
+			m.Recipe.BuildImage = r.Parts[0].Recipe.Image
+		}
 	}
 	return m
 }

@@ -31,7 +31,15 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 		return nil, err
 	}
 	r.report(Event{Target: res.id, Kind: Started, Text: name})
-	t, spool, err := r.install(ctx, engine, res)
+	recipe, held, err := r.withParts(ctx, engine, res)
+	if err != nil {
+		return nil, err
+	}
+	defer held.close()
+	if err := r.noteEmulation(ctx, res, recipe.Container, whatRuns(recipe)); err != nil {
+		return nil, err
+	}
+	t, spool, err := r.install(ctx, engine, res, recipe)
 	if err != nil {
 		return nil, err
 	}
@@ -52,13 +60,13 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 }
 
 // install runs the engine and reads what it yields.
-func (r *run) install(ctx context.Context, engine Engine, res *resolved) (t runtimes.Tree, spool *tree.Spool, err error) {
+func (r *run) install(ctx context.Context, engine Engine, res *resolved, recipe runtimes.Recipe) (t runtimes.Tree, spool *tree.Spool, err error) {
 	pr, pw := io.Pipe()
 	g, gctx := errgroup.WithContext(ctx)
 	var installErr error
 	g.Go(func() error {
 		progress, end := res.timings.timeInstall(r.progress(res.id))
-		installErr = engine.Install(gctx, *res.recipe, pw, progress)
+		installErr = engine.Install(gctx, recipe, pw, progress)
 		end()
 		pw.CloseWithError(installErr)
 		return installErr

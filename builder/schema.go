@@ -197,6 +197,10 @@ func architecturesSchema() schema {
 
 func engineSchema() schema { return schema{"enum": slices.Clone(engines)} }
 
+func buildersSchema() schema {
+	return schema{"type": "object", "propertyNames": schema{"enum": runtimes.Arches()}, "additionalProperties": addressSchema()}
+}
+
 func networkSchema() schema { return schema{"const": "host"} }
 
 func addressSchema() schema { return schema{"type": "string", "pattern": "://"} }

@@ -164,8 +164,18 @@ type Container struct {
 	Image  string            // with its index digest: "…/python:3.11@sha256:…"
 	Arch   Arch              // whose programs the steps run; "" where any machine gives the same
 	Tools  map[string]string // build tools that the steps use, by name: their versions
+	Parts  []Part            // what the steps find ready-made
 	Steps  []Step
 	Output string // the folder whose content is the installed tree
+}
+
+// Part is what a container needs and what is made apart from it, as a wheel is
+// that must be compiled: whatever else needs the same part does not make it again.
+type Part struct {
+	Name   string // for people: "docopt 0.6.2"
+	Recipe Recipe // says how it is made, in a Container without parts
+	Path   string // the folder in the container where the steps find its files
+	Files  Tree   // what Recipe yields; nil until it was followed
 }
 
 // Step is one command in a container. The image's own environment is not

@@ -93,12 +93,15 @@ func (e *Engine) await(ctx context.Context, p *place, d *daemon) error {
 
 // Close ends the daemon that the engine started, where it did.
 func (e *Engine) Close() error {
+	var errs []error
+	for _, other := range e.ByArch {
+		errs = append(errs, other.Close())
+	}
 	e.finding.Lock()
 	defer e.finding.Unlock()
-	if e.daemon == nil {
-		return nil
+	if e.daemon != nil {
+		errs = append(errs, e.daemon.stop())
+		e.daemon, e.found = nil, nil
 	}
-	err := e.daemon.stop()
-	e.daemon, e.found = nil, nil
-	return err
+	return errors.Join(errs...)
 }

@@ -53,6 +53,10 @@ type Engine struct {
 	// as a secret, in netrc form: they are in no graph and in no cache.
 	Logins []runtimes.Login
 
+	// ByArch are engines for steps that must run on a certain architecture;
+	// for others this one emulates it, if it can.
+	ByArch map[runtimes.Arch]*Engine
+
 	// HostNetwork gives the steps the daemon's own network. The daemon must
 	// allow it.
 	HostNetwork bool
@@ -84,6 +88,9 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if r.Container == nil {
 		return fmt.Errorf("install in a container: the recipe lacks %d pins", len(r.Needs))
 	}
+	if other := e.ByArch[r.Container.Arch]; other != nil {
+		return other.Install(ctx, r, w, p)
+	}
 	bundle, err := e.readCABundle()
 	if err != nil {
 		return err
@@ -105,9 +112,9 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if err != nil {
 		return err
 	}
-	platform, err := platformOf(workers, r.Container.Arch)
+	platform, err := c.place.platformOf(workers, r.Container.Arch)
 	if err != nil {
-		return fmt.Errorf("BuildKit at %s: %w", c.place, err)
+		return err
 	}
 	o := graphOptions{
 		platform: llb.Platform(platform),
@@ -142,22 +149,41 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 // ociArch names Lambda's architectures as images do.
 var ociArch = map[runtimes.Arch]string{runtimes.X86_64: "amd64", runtimes.ARM64: "arm64"}
 
+// Emulates tells whether steps that must run on an architecture would be
+// emulated. The error says why they cannot run.
+func (e *Engine) Emulates(ctx context.Context, arch runtimes.Arch) (bool, error) {
+	if other := e.ByArch[arch]; other != nil {
+		return other.Emulates(ctx, arch)
+	}
+	c, err := e.dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	workers, err := c.workers(ctx)
+	if err != nil {
+		return false, err
+	}
+	p, err := c.place.platformOf(workers, arch)
+	return err == nil && p.Architecture != workers[0].Platforms[0].Architecture, err
+}
+
 // platformOf is the platform that steps run on: the first worker's own, unless
 // they must run on a certain one.
-func platformOf(workers []*client.WorkerInfo, arch runtimes.Arch) (ocispecs.Platform, error) {
+func (p *place) platformOf(workers []*client.WorkerInfo, arch runtimes.Arch) (ocispecs.Platform, error) {
 	if arch == "" {
 		return workers[0].Platforms[0], nil
 	}
 	for _, w := range workers {
-		for _, p := range w.Platforms {
-			if p.OS == "linux" && p.Architecture == ociArch[arch] {
-				return p, nil
+		for _, platform := range w.Platforms {
+			if platform.OS == "linux" && platform.Architecture == ociArch[arch] {
+				return platform, nil
 			}
 		}
 	}
 	return ocispecs.Platform{}, &runtimes.InputError{
-		Problem: fmt.Sprintf("it runs nothing for %s, and sources are built on the architecture they are for", arch),
-		Hint:    "name a builder of that architecture with --builder, or have this one emulate it (Debian: qemu-user-static and binfmt-support)",
+		Problem: fmt.Sprintf("BuildKit at %s runs nothing for %s, and what must be built is built on the architecture it is for", p, arch),
+		Hint:    fmt.Sprintf("name a builder of that architecture (builder: architectures: {%s: …} in layerbuild.yaml, or --builder), or have this one emulate it (Debian: qemu-user-static and binfmt-support)", arch),
 	}
 }
 

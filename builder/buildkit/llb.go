@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/tonistiigi/fsutil"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -28,6 +29,7 @@ const (
 type graph struct {
 	definition *llb.Definition
 	image      string          // the vertex that pulls the image
+	parts      fsutil.FS       // what the definition takes as partsName; nil: nothing
 	steps      map[string]bool // those that run steps
 }
 
@@ -61,6 +63,12 @@ func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*grap
 	}
 	g := &graph{image: "image " + c.Image, steps: map[string]bool{}}
 	root := llb.Image(c.Image, llb.WithCustomName(g.image))
+	if len(c.Parts) > 0 {
+		var err error
+		if root, g.parts, err = withParts(root, c.Parts); err != nil {
+			return nil, err
+		}
+	}
 	output := llb.Scratch()
 	for _, step := range c.Steps {
 		g.steps[step.Name] = true

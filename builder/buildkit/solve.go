@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/tonistiigi/fsutil"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -44,6 +45,9 @@ func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, ou
 	}
 	if e.HostNetwork {
 		opt.AllowedEntitlements = []string{hostNetwork}
+	}
+	if q.graph.parts != nil {
+		opt.LocalMounts = map[string]fsutil.FS{partsName: q.graph.parts}
 	}
 	if len(q.secrets) > 0 {
 		opt.Session = []session.Attachable{secretsprovider.FromMap(q.secrets)}

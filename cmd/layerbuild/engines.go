@@ -59,17 +59,23 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err := s.connectRemotes(ctx, b, caBundle, slices.Concat(configured.Logins, registries.Logins)); err != nil {
 		return nil, err
 	}
-	address, from := s.builderAddress(b.Config)
 	tls := b.Config.Builder.TLS
-	containers := &buildkit.Engine{
-		Address:      address,
-		AddressFrom:  from,
-		DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
-		TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
-		CABundle:     caBundle,
-		Logins:       configured.Logins,
-		HostNetwork:  b.Config.Builder.Network == "host",
-		NoCache:      s.noCache,
+	at := func(address, from string) *buildkit.Engine {
+		return &buildkit.Engine{
+			Address:      address,
+			AddressFrom:  from,
+			DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
+			TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+			CABundle:     caBundle,
+			Logins:       configured.Logins,
+			HostNetwork:  b.Config.Builder.Network == "host",
+			NoCache:      s.noCache,
+		}
+	}
+	containers := at(s.builderAddress(b.Config))
+	containers.ByArch = make(map[runtimes.Arch]*buildkit.Engine)
+	for arch, address := range b.Config.Builder.ByArch {
+		containers.ByArch[arch] = at(address, builder.ConfigName+", for "+string(arch))
 	}
 	b.Containers = container{containers}
 	b.Resolvers["maven"] = javaResolver{

@@ -75,17 +75,14 @@ type whereabouts struct {
 // the output folder: lib/pythonX.Y/site-packages, bin, and what wheels add.
 //
 // The container runs natively for whatever machine has it: uv is told the
-// target, and installs its wheels without running them. Where something is
-// built, it runs as the target's own architecture, with compilers.
+// target, and installs its wheels without running them. Each wheel that must be
+// built is a part, of a container of the target's own architecture.
 func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	image, arch := t.Runtime.Image, runtimes.Arch("")
+	image, digest := pinnedImage(t, t.Runtime.Image, &needs)
+	imageToBuild, digestToBuild := image, digest
 	if len(r.Built()) > 0 {
-		image, arch = t.Runtime.ImageToBuild(t.Arch), t.Arch
-	}
-	digest := t.Pins.Images[image]
-	if digest == "" {
-		needs = append(needs, runtimes.Need{Image: image})
+		imageToBuild, digestToBuild = pinnedImage(t, t.Runtime.ImageToBuild(t.Arch), &needs)
 	}
 	uv := t.Pins.Tools[uvName]
 	if len(uv.Files) == 0 {
@@ -94,18 +91,26 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 	if len(needs) > 0 {
 		return needs, nil
 	}
-	steps := append([]runtimes.Step{bringUV(t, r, uv)}, buildSteps(t, r)...)
-	steps = append(steps, installWheels(t, r))
+	steps := []runtimes.Step{bringUV(t, r, uv), installWheels(t, r)}
 	if r.Bytecode {
 		steps = append(steps, compileModules(t, r))
 	}
 	return nil, &runtimes.Container{
 		Image:  image + "@" + digest,
-		Arch:   arch,
 		Tools:  map[string]string{uvName: uv.Version},
+		Parts:  builtWheels(t, r, uv, imageToBuild+"@"+digestToBuild),
 		Steps:  steps,
 		Output: outputFolder,
 	}
+}
+
+// pinnedImage returns an image and its digest, or adds that to what is needed.
+func pinnedImage(t runtimes.Target, image string, needs *[]runtimes.Need) (string, string) {
+	digest := t.Pins.Images[image]
+	if digest == "" {
+		*needs = append(*needs, runtimes.Need{Image: image})
+	}
+	return image, digest
 }
 
 // uvNeed is the tool, in the version that a new layerbuild.lock gets. One that

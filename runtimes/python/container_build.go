@@ -40,56 +40,66 @@ type buildSource struct {
 	Requires []string `json:"requires"`
 }
 
-// buildSteps build what r's packages lack wheels of: one step fetches it all,
-// and one for each package builds it. Only the first has logins and the network
-// in mind, and only the others run the packages' code.
-func buildSteps(t runtimes.Target, r runtimes.Recipe) []runtimes.Step {
-	built := r.Built()
-	if len(built) == 0 {
-		return nil
+// builtWheels are the wheels that r's packages lack.
+func builtWheels(t runtimes.Target, r runtimes.Recipe, uv runtimes.Tool, image string) []runtimes.Part {
+	var parts []runtimes.Part
+	for _, p := range r.Built() {
+		one := r
+		one.Packages = []runtimes.Package{p}
+		one.Container = &runtimes.Container{
+			Image:  image,
+			Arch:   t.Arch,
+			Tools:  map[string]string{uvName: uv.Version},
+			Steps:  append([]runtimes.Step{bringUV(t, one, uv)}, buildSteps(t, one, p)...),
+			Output: wheelsFolder,
+		}
+		parts = append(parts, runtimes.Part{Name: title(p), Recipe: one, Path: wheelsFolder})
 	}
+	return parts
+}
+
+// buildSteps build a package's wheel: one step fetches all that it takes, and
+// one builds it. Only the first has logins and the network in mind, and only
+// the other runs the package's code.
+func buildSteps(t runtimes.Target, r runtimes.Recipe, p runtimes.Package) []runtimes.Step {
 	script, jobFile := workFolder+"/build.py", workFolder+"/build.json"
+	inputs := []runtimes.InlineFile{{Path: script, Data: buildScript}}
+	source := buildSource{
+		Name: p.Name, Version: versionOf(p), File: p.File.Name, SHA256: p.File.SHA256,
+		Folder: p.Build.Folder, Requires: []string{},
+	}
+	if p.File.Local != nil {
+		source.Archive = sourcesFolder + "/" + p.Name + path.Ext(p.File.Name)
+		if p.Build.Folder != "" {
+			source.Archive = sourcesFolder + "/" + p.Name + ".tar"
+		}
+		inputs = append(inputs, containerInput(source.Archive, p.File))
+	}
+	for _, pin := range p.Build.Requires {
+		source.Requires = append(source.Requires, pin.Requirement+" --hash=sha256:"+strings.Join(pin.SHA256, " --hash=sha256:"))
+	}
 	job := buildJob{
 		UV: uvFolder + "/bin/uv", Python: t.Runtime.Interpreter, Cache: uvCache,
-		Folder: buildFolder, Wheels: wheelsFolder,
-	}
-	inputs := []runtimes.InlineFile{{Path: script, Data: buildScript}}
-	for _, p := range built {
-		source := buildSource{
-			Name: p.Name, Version: versionOf(p), File: p.File.Name, SHA256: p.File.SHA256,
-			Folder: p.Build.Folder, Requires: []string{},
-		}
-		if p.File.Local != nil {
-			source.Archive = sourcesFolder + "/" + p.Name + path.Ext(p.File.Name)
-			if p.Build.Folder != "" {
-				source.Archive = sourcesFolder + "/" + p.Name + ".tar"
-			}
-			inputs = append(inputs, containerInput(source.Archive, p.File))
-		}
-		for _, pin := range p.Build.Requires {
-			source.Requires = append(source.Requires, pin.Requirement+" --hash=sha256:"+strings.Join(pin.SHA256, " --hash=sha256:"))
-		}
-		job.Sources = append(job.Sources, source)
+		Folder: buildFolder, Wheels: wheelsFolder, Sources: []buildSource{source},
 	}
 	run := []string{t.Runtime.Interpreter, "-I", "-B", script}
-	steps := []runtimes.Step{{
-		Name:     "get " + count(len(built), "source", "sources") + " and what building needs",
+	return []runtimes.Step{{
+		Name:     "get " + title(p) + " and what building it needs",
 		Args:     append(run[:len(run):len(run)], "fetch", jobFile, whereaboutsFile),
 		Env:      stepEnv(uvEnv...),
 		Inputs:   append(inputs, jsonInput(jobFile, job), whereaboutsOf(r)),
 		Caches:   []runtimes.CacheMount{{ID: "layerbuild-uv", Path: uvCache}},
 		CABundle: []string{"SSL_CERT_FILE"},
 		Netrc:    []string{"NETRC"},
+	}, {
+		Name: "build " + title(p),
+		Args: append(run[:len(run):len(run)], "build", jobFile, p.Name),
+		Env:  stepEnv(append(versionEnv(p), buildEnv...)...),
 	}}
-	for _, p := range built {
-		steps = append(steps, runtimes.Step{
-			Name: strings.TrimSpace("build " + p.Name + " " + versionOf(p)),
-			Args: append(run[:len(run):len(run)], "build", jobFile, p.Name),
-			Env:  stepEnv(append(versionEnv(p), buildEnv...)...),
-		})
-	}
-	return steps
 }
+
+// title names a package for people, with its version where that is known.
+func title(p runtimes.Package) string { return strings.TrimSpace(p.Name + " " + versionOf(p)) }
 
 // versionEnv tells the version to tools that would ask version control for it:
 // that is not brought along.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -249,7 +250,7 @@ sdist = { hash = "sha256:` + strings.Repeat("f", 64) + `" }
 	}
 }
 
-// TestBuildContainer has the steps that build, and what of them is keyed.
+// TestBuildContainer has the parts that are built, and what of them is keyed.
 func TestBuildContainer(t *testing.T) {
 	target := containerTarget(t)
 	target.Runtime.BuildImage = "registry.example/sam/build-python3.11:latest"
@@ -270,10 +271,17 @@ func TestBuildContainer(t *testing.T) {
 	}
 	target.Pins.Images[image] = "sha256:" + strings.Repeat("2", 64)
 	_, c := container(target, r)
-	if c.Arch != runtimes.ARM64 {
-		t.Errorf("the steps run on %q", c.Arch)
+	if c.Arch != "" || len(c.Parts) != 2 {
+		t.Fatalf("the steps run on %q, with %d parts", c.Arch, len(c.Parts))
 	}
-	for _, s := range c.Steps {
+	var steps []runtimes.Step
+	for _, part := range c.Parts {
+		if part.Recipe.Container.Arch != runtimes.ARM64 {
+			t.Errorf("%s is built on %q", part.Name, part.Recipe.Container.Arch)
+		}
+		steps = append(steps, part.Recipe.Container.Steps...)
+	}
+	for _, s := range append(steps, c.Steps...) {
 		if strings.HasPrefix(s.Name, "build ") && (len(s.Netrc) > 0 || len(s.Inputs) > 0) {
 			t.Errorf("%s runs a package's code, and has logins or inputs", s.Name)
 		}
@@ -287,6 +295,22 @@ func TestBuildContainer(t *testing.T) {
 		}
 	}
 	golden(t, "container_build.json", c)
+	golden(t, "container_built.json", c.Parts[0].Recipe.Container)
+
+	// Another layer that needs the package has the same part, whatever else it holds.
+	r.Packages = r.Packages[2:3]
+	if _, other := container(target, r); !reflect.DeepEqual(keyed(other.Parts[0]), keyed(c.Parts[0])) {
+		t.Errorf("the part is another in another layer: %+v", other.Parts[0])
+	}
+}
+
+// keyed are a part's steps without what is in no key.
+func keyed(part runtimes.Part) []runtimes.Step {
+	steps := slices.Clone(part.Recipe.Container.Steps)
+	for i := range steps {
+		steps[i].Inputs = slices.DeleteFunc(slices.Clone(steps[i].Inputs), func(in runtimes.InlineFile) bool { return in.Whereabouts })
+	}
+	return steps
 }
 
 func hexOf(text string) string {

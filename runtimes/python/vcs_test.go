@@ -77,7 +77,9 @@ func TestGitRequirement(t *testing.T) {
 		answerGit(t, project, &target, forked)
 		q := runtimes.FileRequest{Ecosystem: "pypi", Name: "far", Version: "1.0", Hashes: []string{hashA}}
 		target.Files[q.Key()] = []runtimes.File{{Name: "far-1.0-py3-none-any.whl", SHA256: hashA, URL: "https://f.example/far"}}
-		target.Pins.Images = map[string]string{target.Runtime.ImageToBuild(target.Arch): "sha256:" + hashA}
+		target.Pins.Images = map[string]string{
+			target.Runtime.Image: "sha256:" + hashA, target.Runtime.ImageToBuild(target.Arch): "sha256:" + hashA,
+		}
 		target.Pins.Tools = map[string]runtimes.Tool{"uv": {Version: "1", Files: []runtimes.File{{Name: "uv.whl", SHA256: hashA}}}}
 		r := recipeWithBuilds(t, project, &target)
 		if len(r.Packages) != 2 || r.Packages[1].Name != "forked" || r.Packages[1].Version != "3.1" ||
@@ -88,7 +90,7 @@ func TestGitRequirement(t *testing.T) {
 			t.Errorf("%s: the source has %q", text, names)
 		}
 		var envs []string
-		for _, step := range r.Container.Steps {
+		for _, step := range r.Container.Parts[0].Recipe.Container.Steps {
 			envs = append(envs, step.Env...)
 		}
 		if !slices.Contains(envs, "SETUPTOOLS_SCM_PRETEND_VERSION=3.1") {

@@ -24,6 +24,7 @@ type image struct {
 	Env       []string  // what Lambda's images add to lambdaEnv
 	Native    bool      `json:",omitempty"` // made for the machine's own architecture only
 	Unpacked  bool      `json:",omitempty"` // by unpacked.sh: its packages are not configured
+	Shortened bool      `json:",omitempty"` // Unpacked for the other architecture, whose qemu takes a quarter of an hour to configure them
 	From      string    `json:",omitempty"` // instead of Suite and Packages: the image whose root folder it begins with
 	Archives  []archive `json:",omitempty"` // unpacked last
 }
@@ -39,8 +40,6 @@ var images = []image{
 		Scripts:  []string{"lambda.sh", "python.sh"},
 		Args:     []string{"3.11"},
 	},
-	// One image of the other architecture is enough: under qemu, making each takes
-	// a quarter of an hour.
 	{
 		Repo: "lambda/python", Tag: "3.13",
 		Suite:    "trixie",
@@ -51,11 +50,11 @@ var images = []image{
 	},
 	{
 		Repo: "sam/build-python3.11", Tag: "latest",
-		Suite:    "bookworm",
-		Packages: append([]string{"python3.11-venv", "python3-distutils", "python3.11-dev"}, compilers...),
-		Scripts:  []string{"sam.sh", "python.sh"},
-		Args:     []string{"3.11"},
-		Native:   true,
+		Suite:     "bookworm",
+		Packages:  append([]string{"python3.11-venv", "python3-distutils", "python3.11-dev"}, compilers...),
+		Scripts:   []string{"sam.sh", "compilers.sh", "python.sh"},
+		Args:      []string{"3.11"},
+		Shortened: true,
 	},
 	{
 		Repo: "sam/build-python3.13", Tag: "latest",
@@ -120,10 +119,11 @@ var images = []image{
 	},
 	{
 		Repo: "lambda/java", Tag: "21",
-		Scripts: []string{"jre.sh", "lambda.sh", "java.sh"},
-		Args:    []string{"21"},
-		Native:  true,
-		From:    "sam/build-java21:latest",
+		Suite:     "trixie",
+		Packages:  []string{"openjdk-21-jre-headless"},
+		Scripts:   []string{"lambda.sh", "java.sh"},
+		Args:      []string{"21"},
+		Shortened: true,
 	},
 }
 
@@ -179,11 +179,11 @@ func wantedArchs(list string) ([]arch, error) {
 var scripts embed.FS
 
 // rootScripts are the files whose text makes the root folder.
-func (im image) rootScripts() []string {
+func (im image) rootScripts(a arch) []string {
 	switch {
 	case im.From != "":
 		return []string{"copied.sh", "finish.sh"}
-	case im.Unpacked:
+	case im.Unpacked || im.Shortened && a.foreign():
 		return []string{"unpacked.sh", "finish.sh"}
 	}
 	return []string{"rootfs.sh"}
@@ -201,7 +201,7 @@ func (im image) recipe(a arch) (script []byte, key string, err error) {
 		}
 		fmt.Fprintln(h, "from", from)
 	}
-	roots := im.rootScripts()
+	roots := im.rootScripts(a)
 	for i, name := range slices.Concat(roots, im.Scripts) {
 		data, err := scripts.ReadFile("images/" + name)
 		if err != nil {
@@ -266,14 +266,14 @@ func (tb *testbed) fillImage(ctx context.Context, im image, a arch, name string,
 
 func (tb *testbed) makeRoot(ctx context.Context, im image, a arch, root, setup string) error {
 	var text []byte
-	for _, name := range im.rootScripts() {
+	for _, name := range im.rootScripts(a) {
 		data, err := scripts.ReadFile("images/" + name)
 		if err != nil {
 			return err
 		}
 		text = append(text, data...)
 	}
-	argv := []string{"sh", "-c", string(text), im.rootScripts()[0], root}
+	argv := []string{"sh", "-c", string(text), im.rootScripts(a)[0], root}
 	if im.From != "" {
 		other, err := tb.makeImage(ctx, imageNamed(im.From), a)
 		if err != nil {
