@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"builder/tree":     {"runtimes", "zipper"},
 	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
-	"builder/buildkit": {"runtimes", "builder/jvm"},
+	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "builder/jvm"},
 	"builder/git":      {"runtimes"},
 	"builder/jvm":      {"runtimes"},
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},

@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,6 +22,10 @@ type Login struct {
 	Secret   Secret // gives the password once it is needed; nil where Password is it
 	Bearer   bool   // Password is a token, sent as one, and there is no User
 	From     string // where the user put it, for messages: a file or a variable
+
+	// Lacks is a variable that From names in the password's place and that is
+	// not set: there is no login then, but people can be told why.
+	Lacks string
 }
 
 // Secret is a password that is fetched when somebody needs it, at most once.
@@ -50,7 +55,7 @@ func FetchLogins(logins []Login, addresses []string) ([]Login, error) {
 		if err != nil {
 			continue // whoever asks there says what is wrong
 		}
-		i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(u) })
+		i := slices.IndexFunc(logins, func(l Login) bool { return l.Lacks == "" && l.isFor(u) })
 		if i < 0 {
 			continue
 		}
@@ -87,12 +92,11 @@ func Server(u *url.URL) (scheme, host string) {
 
 // FindLogin returns the first login that is for u's server.
 func FindLogin(logins []Login, u *url.URL) (Login, bool) {
-	for _, l := range logins {
-		if l.isFor(u) {
-			return l, true
-		}
+	i := slices.IndexFunc(logins, func(l Login) bool { return l.Lacks == "" && l.isFor(u) })
+	if i < 0 {
+		return Login{}, false
 	}
-	return Login{}, false
+	return logins[i], true
 }
 
 func (l Login) isFor(u *url.URL) bool {
@@ -105,15 +109,43 @@ type LoginError struct {
 	Host   string
 	Status int    // 401, 403, or a proxy's 407
 	From   string // where the refused login comes from; "" where none was sent
+	Token  bool   // the refused login is a token
+	Lacks  string // a variable that is not set, for which no login was sent though From has one
+	Of     string // whose registry the server is, by the name of a [Runtime]; "" where that is not known
+}
+
+// Refused is the error for a server that answered u with a status, by what
+// logins have for it.
+func Refused(logins []Login, u *url.URL, status int) *LoginError {
+	_, host := Server(u)
+	e := &LoginError{Host: host, Status: status}
+	l, known := FindLogin(logins, u)
+	if i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(u) }); !known && i >= 0 {
+		l = logins[i]
+	}
+	e.From, e.Token, e.Lacks = l.From, l.Bearer, l.Lacks
+	return e
+}
+
+// RefusedBy says of a LoginError in err whose registry refused, and returns err.
+func RefusedBy(runtime string, err error) error {
+	if login := (*LoginError)(nil); errors.As(err, &login) {
+		login.Of = runtime
+	}
+	return err
 }
 
 func (e *LoginError) Error() string {
 	answer := fmt.Sprintf("(%d %s)", e.Status, http.StatusText(e.Status))
 	switch {
+	case e.Lacks != "":
+		return fmt.Sprintf("%s wants a login %s, and %s has one with the variable %s, which is not set", e.Host, answer, e.From, e.Lacks)
 	case e.From == "" && e.Status == http.StatusForbidden:
 		return fmt.Sprintf("%s forbids it %s, and no user and password are known for it", e.Host, answer)
 	case e.From == "":
 		return fmt.Sprintf("%s wants a user and a password %s, and none is known for it", e.Host, answer)
+	case e.Token:
+		return fmt.Sprintf("%s refuses the token %s that %s has for it", e.Host, answer, e.From)
 	}
 	return fmt.Sprintf("%s refuses the user or password %s that %s has for it", e.Host, answer, e.From)
 }

@@ -214,7 +214,22 @@ type InlineFile struct {
 	// from. What is fetched is held against hashes, so that the file decides
 	// nothing: it is in no key.
 	Whereabouts bool
+
+	// Logins is the form in which the file is given the logins of the servers
+	// that the recipe asks. With them it reaches its step as a secret alone.
+	Logins LoginForm
 }
+
+// LoginForm is a form of configuration files that hold logins.
+type LoginForm string
+
+// The forms of login files, after the files of that form.
+const (
+	NoLogins      LoginForm = ""
+	Npmrc         LoginForm = "npmrc"      // of npm, pnpm, yarn 1 and bun
+	YarnrcYML     LoginForm = "yarnrc.yml" // of yarn 2 and later
+	MavenSettings LoginForm = "settings.xml"
+)
 
 // CacheMount is a folder that a package manager keeps between builds. It
 // speeds up a step and never decides its result.

@@ -50,8 +50,13 @@ type Engine struct {
 	CABundle string
 
 	// Logins are for package indexes. Steps see those that their recipe needs
-	// as a secret, in netrc form: they are in no graph and in no cache.
+	// as a secret, in a netrc or in the files that package managers read: they
+	// are in no graph and in no cache.
 	Logins []runtimes.Login
+
+	// NPM is the address of npm's own registry, which Node.js recipes do not
+	// name.
+	NPM string
 
 	// ByArch are engines for steps that must run on a certain architecture;
 	// for others this one emulates it, if it can.
@@ -95,11 +100,15 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 	if err != nil {
 		return err
 	}
-	logins, err := runtimes.FetchLogins(e.Logins, asked(r))
+	logins, err := runtimes.FetchLogins(e.Logins, append(asked(r), e.NPM))
 	if err != nil {
 		return err
 	}
-	netrc, err := netrcOf(r, logins)
+	netrc, err := netrcFor(r, logins)
+	if err != nil {
+		return err
+	}
+	files, err := e.loginFiles(r, logins)
 	if err != nil {
 		return err
 	}
@@ -125,6 +134,11 @@ func (e *Engine) Install(ctx context.Context, r runtimes.Recipe, w io.Writer, p 
 		noCache:  e.NoCache,
 	}
 	secrets := make(map[string][]byte)
+	o.loginFiles = make(map[string]bool)
+	for path, data := range files {
+		o.loginFiles[path] = true
+		secrets[loginFileID(path)] = data
+	}
 	if holdsLogin(o.proxy) {
 		o.secretEnv = proxySecrets(o.proxy, secrets)
 		o.proxy = nil

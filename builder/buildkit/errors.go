@@ -32,7 +32,7 @@ func (p *place) solveError(err error, r runtimes.Recipe, f failure, logins []run
 		if mismatch := packageMismatch(f.lines, r.Packages); mismatch != nil {
 			return mismatch
 		}
-		if cause := networkCause(f.lines, logins); cause != nil {
+		if cause := refusedLogin(networkCause(f.lines, logins), f.lines, r, logins); cause != nil {
 			return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: cause}
 		}
 		return &runtimes.InstallError{Step: f.name, Lines: f.lines, Err: lostFile(f.lines, r, stepCause(err))}

@@ -39,6 +39,7 @@ type graphOptions struct {
 	secretEnv   map[string]string // variables that hold secrets, with the secrets' IDs
 	caBundle    bool              // steps get the secret caBundleID
 	netrc       bool              // steps that ask for it get the secret netrcID
+	loginFiles  map[string]bool   // inputs, by their paths, that are secrets since they hold logins
 	trustStore  bool              // steps whose Java takes options get the secret trustStoreID
 	javaOptions bool              // and those options, the secret javaOptionsID
 	hostNet     bool              // steps share the daemon's own network
@@ -72,7 +73,7 @@ func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*grap
 	output := llb.Scratch()
 	for _, step := range c.Steps {
 		g.steps[step.Name] = true
-		run := withInputs(root, step).Run(runOptions(step, o)...)
+		run := withInputs(root, step, o).Run(runOptions(step, o)...)
 		output = run.AddMount(c.Output, output)
 		root = run.Root()
 	}
@@ -106,19 +107,22 @@ func checkInputs(steps []runtimes.Step) error {
 	return nil
 }
 
-// withInputs puts a step's inputs into root.
-func withInputs(root llb.State, step runtimes.Step) llb.State {
-	if len(step.Inputs) == 0 {
-		return root
-	}
+// withInputs puts a step's inputs into root, but for those that hold logins.
+func withInputs(root llb.State, step runtimes.Step, o graphOptions) llb.State {
 	var files *llb.FileAction
 	made := map[string]bool{"/": true}
 	for _, in := range step.Inputs {
+		if o.loginFiles[in.Path] {
+			continue
+		}
 		if dir := path.Dir(in.Path); !made[dir] {
 			made[dir] = true
 			files = mkdir(files, dir)
 		}
 		files = mkfile(files, in)
+	}
+	if files == nil {
+		return root
 	}
 	return root.File(files, llb.WithCustomName("inputs of: "+step.Name))
 }
@@ -162,6 +166,12 @@ func runOptions(step runtimes.Step, o graphOptions) []llb.RunOption {
 		opts = append(opts, llb.AddSecret(netrcPath, llb.SecretID(netrcID), llb.SecretFileOpt(0, 0, 0o400)))
 		for _, key := range step.Netrc {
 			opts = append(opts, llb.AddEnv(key, netrcPath))
+		}
+	}
+	for _, in := range step.Inputs {
+		if o.loginFiles[in.Path] {
+			loggedIn = true
+			opts = append(opts, llb.AddSecret(in.Path, llb.SecretID(loginFileID(in.Path)), llb.SecretFileOpt(0, 0, 0o400)))
 		}
 	}
 	for _, cache := range step.Caches {

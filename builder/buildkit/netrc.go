@@ -19,13 +19,27 @@ func (e *Engine) Accepts(r runtimes.Recipe) error {
 			return err
 		}
 	}
-	_, err := netrcOf(r, e.Logins)
+	if _, err := e.loginFiles(r, e.Logins); err != nil {
+		return err
+	}
+	_, err := netrcFor(r, e.Logins)
 	return err
+}
+
+// netrcFor is r's netrc, nil where no step takes one.
+func netrcFor(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
+	if r.Container != nil && !slices.ContainsFunc(r.Container.Steps, func(s runtimes.Step) bool { return len(s.Netrc) > 0 }) {
+		return nil, nil
+	}
+	return netrcOf(r, logins)
 }
 
 // asked are the addresses that r's steps may ask.
 func asked(r runtimes.Recipe) []string {
-	all := slices.Clone(r.Indexes)
+	var all []string
+	for _, index := range r.Indexes {
+		all = append(all, address(index))
+	}
 	for _, p := range r.Packages {
 		all = append(all, p.File.URL)
 	}
@@ -42,6 +56,8 @@ func netrcOf(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
 		login runtimes.Login
 		known bool
 	}
+	// A token is npm's, and no netrc can hold one.
+	passwords := slices.DeleteFunc(slices.Clone(logins), func(l runtimes.Login) bool { return l.Bearer })
 	hosts := make(map[string]server)
 	var order []string
 	see := func(address string) error {
@@ -50,7 +66,7 @@ func netrcOf(r runtimes.Recipe, logins []runtimes.Login) ([]byte, error) {
 			return nil // whoever asks there says what is wrong
 		}
 		var s server
-		s.login, s.known = runtimes.FindLogin(logins, u)
+		s.login, s.known = runtimes.FindLogin(passwords, u)
 		host := strings.ToLower(u.Hostname())
 		first, again := hosts[host]
 		if !again {

@@ -79,7 +79,7 @@ func TestNetrcSecret(t *testing.T) {
 		{"https://c.example/simple", "", "", "it is not set"},
 		{"https://d.example/", "https://d.example:1/f.whl", "several servers", "fetched"},
 	} {
-		r := runtimes.Recipe{Indexes: []string{test.index}, Container: &runtimes.Container{}}
+		r := runtimes.Recipe{Indexes: []string{test.index}, Container: &runtimes.Container{Steps: []runtimes.Step{{Netrc: []string{"NETRC"}}}}}
 		r.Packages = []runtimes.Package{{File: runtimes.File{URL: test.file}}}
 		before := needed.fetched + failing.fetched
 		if err := e.Accepts(r); (err != nil) != (test.accepts != "") || err != nil && !strings.Contains(err.Error(), test.accepts) {

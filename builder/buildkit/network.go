@@ -11,11 +11,11 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// How uv, pip and Maven tell that an index wants another login, that its certificate
+// How uv, pip, Maven and the package managers of Node.js tell that an index wants another login, that its certificate
 // is not valid now or not trusted, and that a proxy wants a login.
 var (
 	lineURL       = regexp.MustCompile("https?://[^\\s()`'\"<>]+")
-	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)|status code: 40[13]`)
+	lineStatus    = regexp.MustCompile(`\b(?:401 Unauthorized|401 Client Error|403 Forbidden|403 Client Error)|status code: 40[13]|FETCH_40[13]\b|\bfetch GET 40[13]\b|\b(?:GET|for) \S+ - 40[13]$|Response Code: 40[13]`)
 	lineUntrusted = regexp.MustCompile(`invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed|unable to find valid certification path`)
 	lineInvalid   = regexp.MustCompile(`certificate expired|certificate has expired|certificate not valid yet|certificate is not yet valid|CertificateExpiredException|CertificateNotYetValidException`)
 	lineProxy     = regexp.MustCompile(`407 Proxy Authentication Required|proxy authorization required|status code: 407`)
@@ -24,12 +24,12 @@ var (
 // networkCause finds in the last lines of a failed step why an index gave
 // nothing. It returns nil where they do not tell.
 func networkCause(lines []string, logins []runtimes.Login) error {
-	address := ""
+	address := strings.TrimRight(lineURL.FindString(strings.Join(lines, "\n")), ".,:;") // yarn names it behind the answer
 	for _, line := range lines {
 		if m := lineURL.FindString(line); m != "" {
-			address = m
+			address = strings.TrimRight(m, ".,:;")
 		}
-		u, err := url.Parse(strings.TrimRight(address, ".,:;"))
+		u, err := url.Parse(address)
 		if err != nil {
 			continue
 		}
@@ -42,14 +42,11 @@ func networkCause(lines []string, logins []runtimes.Login) error {
 		case lineProxy.MatchString(line):
 			return &runtimes.LoginError{Host: "the proxy", Status: http.StatusProxyAuthRequired}
 		case status != "":
-			refused := &runtimes.LoginError{Host: host, Status: http.StatusUnauthorized}
-			if strings.Contains(status, "403") {
-				refused.Status = http.StatusForbidden
+			code := http.StatusUnauthorized
+			if strings.LastIndex(status, "403") > strings.LastIndex(status, "401") { // a port may hold either
+				code = http.StatusForbidden
 			}
-			if login, ok := runtimes.FindLogin(logins, u); ok {
-				refused.From = login.From
-			}
-			return refused
+			return runtimes.Refused(logins, u, code)
 		}
 	}
 	return nil

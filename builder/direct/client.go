@@ -110,11 +110,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		_, host := runtimes.Server(req.URL)
-		refused := &runtimes.LoginError{Host: host, Status: resp.StatusCode, From: login.From}
 		resp.Body.Close()
 		cancel(nil)
-		return nil, refused
+		return nil, runtimes.Refused(t.logins, req.URL, resp.StatusCode)
 	}
 	resp.Body = &watched{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, idle: t.idle}
 	return resp, nil

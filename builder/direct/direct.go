@@ -180,7 +180,10 @@ func (e *Engine) file(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packa
 	if r.Runtime == "nodejs" {
 		download = e.downloadTarball
 	}
-	return e.kept(ctx, pkg, func() (ReadAtCloser, error) { return download(ctx, r, pkg, p) })
+	return e.kept(ctx, pkg, func() (ReadAtCloser, error) {
+		f, err := download(ctx, r, pkg, p)
+		return f, runtimes.RefusedBy(r.Runtime, err)
+	})
 }
 
 // kept returns the package's file from the downloads, or else fetches it.

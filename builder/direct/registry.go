@@ -108,6 +108,11 @@ func (w *words) UnmarshalJSON(data []byte) error {
 // is none where the registry does not have the version, or has it with another
 // digest.
 func (x *Index) packageVersion(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
+	files, err := x.versionFiles(ctx, q)
+	return files, runtimes.RefusedBy("nodejs", err)
+}
+
+func (x *Index) versionFiles(ctx context.Context, q runtimes.FileRequest) ([]runtimes.File, error) {
 	if !npmName.MatchString(q.Name) || !npmVersion.MatchString(q.Version) {
 		return nil, nil
 	}

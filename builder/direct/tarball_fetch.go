@@ -17,12 +17,14 @@ func (e *Engine) downloadTarball(ctx context.Context, r runtimes.Recipe, pkg run
 	f := fetcher{client: e.Client, newBackOff: e.newBackOff}
 	registry, configured := registryOf(r.Indexes, pkg.Name)
 	locked := pkg.File.URL
-	mirrored := configured && !onServerOf(locked, []string{registry})
+	same := onServerOf(locked, []string{registry})
+	mirrored := configured && !same
 
 	var first error
 	if locked != "" && !mirrored {
 		saved, err := e.save(ctx, f, pkg.File, locked, p)
-		if err == nil || !elsewhere(err) {
+		var refused *runtimes.LoginError
+		if err == nil || !elsewhere(err) || same && errors.As(err, &refused) {
 			return saved, err
 		}
 		first = err

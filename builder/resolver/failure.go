@@ -80,17 +80,11 @@ func (c *compilation) explain(f *failure) error {
 }
 
 func (c *compilation) refused(where *url.URL, status string) error {
-	_, host := runtimes.Server(where)
-	refused := &runtimes.LoginError{Host: host}
-	refused.Status, _ = strconv.Atoi(status)
-	if refused.Status == http.StatusProxyAuthRequired {
-		refused.Host = "the proxy"
-		return refused
+	code, _ := strconv.Atoi(status)
+	if code == http.StatusProxyAuthRequired {
+		return &runtimes.LoginError{Host: "the proxy", Status: code}
 	}
-	if login, ok := runtimes.FindLogin(c.logins, where); ok {
-		refused.From = login.From
-	}
-	return refused
+	return runtimes.Refused(c.logins, where, code)
 }
 
 // maxLines bounds what is shown of uv's explanation.

@@ -35,7 +35,8 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err != nil {
 		return nil, err
 	}
-	client, err := direct.NewClient(caBundle, slices.Concat(configured.Logins, registries.Logins))
+	logins := slices.Concat(configured.Logins, registries.Logins)
+	client, err := direct.NewClient(caBundle, logins)
 	if err != nil {
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
 	}
@@ -56,7 +57,7 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 			Engine: engine, Folder: filepath.Join(cacheDir, "resolver"), Logins: configured.Logins, CABundle: caBundle,
 		},
 	}
-	if err := s.connectRemotes(ctx, b, caBundle, slices.Concat(configured.Logins, registries.Logins)); err != nil {
+	if err := s.connectRemotes(ctx, b, caBundle, logins); err != nil {
 		return nil, err
 	}
 	tls := b.Config.Builder.TLS
@@ -67,7 +68,8 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 			DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
 			TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
 			CABundle:     caBundle,
-			Logins:       configured.Logins,
+			Logins:       logins,
+			NPM:          direct.DefaultRegistry(),
 			HostNetwork:  b.Config.Builder.Network == "host",
 			NoCache:      s.noCache,
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node/npmrc"
@@ -27,7 +28,7 @@ func findIndexes(ctx context.Context, config *builder.Config) (indexes.Configure
 // findRegistries finds the registries that the user configured for npm and
 // yarn.
 func findRegistries(config *builder.Config) (npmrc.Configured, error) {
-	return npmrc.Find(npmrc.ThisMachine(config.Root, layerFolders(config)))
+	return npmrc.Find(npmrc.ThisMachine(config.Root, layerFolders(config), direct.DefaultRegistry()))
 }
 
 // layerFolders lists the folders of the layers, each once.

@@ -110,8 +110,12 @@ func hint(err error) string {
 		return "see whether this machine's clock is right; if it is, the server needs a new certificate"
 	case errors.As(err, &login) && login.Status == http.StatusProxyAuthRequired:
 		return "the variable HTTPS_PROXY takes them: http://user:password@proxy.example:3128"
+	case errors.As(err, &login) && login.Lacks != "":
+		return "set the variable " + login.Lacks + " where layerbuild runs"
 	case errors.As(err, &login) && login.From == "":
-		return "give " + login.Host + " a login: under secrets in layerbuild.yaml, in ~/.netrc, in the index's address in pip.conf, or with UV_INDEX_<NAME>_USERNAME and _PASSWORD"
+		return "give " + login.Host + " a login: under secrets in layerbuild.yaml" + otherLogins(login)
+	case errors.As(err, &login) && login.Token:
+		return "it may be wrong or expired, or lack the right to read: renew it where it comes from: " + login.From
 	case errors.As(err, &login):
 		return "the password may be wrong or expired, or lack the right to read: renew it where it comes from: " + login.From
 	case errors.As(err, &network):
@@ -127,6 +131,17 @@ func hint(err error) string {
 		return "let this user write there, or name another folder: --output moves the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
 	}
 	return ""
+}
+
+// otherLogins says where a login is looked for beside layerbuild.yaml.
+func otherLogins(e *runtimes.LoginError) string {
+	switch e.Of {
+	case "nodejs":
+		return ", in .npmrc of the project or ~/.npmrc (//" + e.Host + "/:_authToken=${NPM_TOKEN}), or as npmAuthToken in .yarnrc.yml"
+	case "java":
+		return ", or under servers in ~/.m2/settings.xml, by the id of the repository or of its mirror"
+	}
+	return ", in ~/.netrc, in the index's address in pip.conf, or with UV_INDEX_<NAME>_USERNAME and _PASSWORD"
 }
 
 var noModule = regexp.MustCompile(`(?:ModuleNotFoundError|ImportError): No module named '?(\w+)`)

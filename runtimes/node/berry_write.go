@@ -416,5 +416,5 @@ func (w *berryWriter) whereabouts() runtimes.InlineFile {
 		config["unsafeHttpWhitelist"] = slices.Compact(hosts)
 	}
 	data, _ := yaml.Marshal(config) // strings cannot fail to marshal
-	return runtimes.InlineFile{Path: path.Join(stepHome, ".yarnrc.yml"), Data: data, Whereabouts: true}
+	return runtimes.InlineFile{Path: path.Join(stepHome, ".yarnrc.yml"), Data: data, Whereabouts: true, Logins: runtimes.YarnrcYML}
 }

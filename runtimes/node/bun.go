@@ -111,9 +111,9 @@ func (b *bunInstall) install(s *set) error {
 		s.needs = append(s.needs, m.need())
 	}
 	s.tools = map[string]string{"bun": b.closure.target.Pins.Tools[managers[0].tool()].Version}
-	npmrc := b.npmrc(s.packages)
+	npmrc, whereabouts := b.npmrc(s.packages), b.whereabouts()
 	s.steps = func(t runtimes.Target) []runtimes.Step {
-		return []runtimes.Step{bringBun(t, managers), bunStep(t, len(s.packages), files, npmrc)}
+		return []runtimes.Step{bringBun(t, managers), bunStep(t, len(s.packages), files, npmrc, whereabouts)}
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func bringBun(t runtimes.Target, managers []manager) runtimes.Step {
 }
 
 // bunStep installs a written project with the bun that was brought.
-func bunStep(t runtimes.Target, packages int, files []runtimes.InlineFile, npmrc []byte) runtimes.Step {
+func bunStep(t runtimes.Target, packages int, files []runtimes.InlineFile, npmrc, whereabouts []byte) runtimes.Step {
 	const home, cache = workFolder + "/home", workFolder + "/cache/bun"
 	step := driverStep(t, fmt.Sprintf("install %d packages", packages), files,
 		"bun", "install", "--frozen-lockfile", "--production", "--ignore-scripts", "--backend=copyfile", "--no-progress")
@@ -187,14 +187,19 @@ func bunStep(t runtimes.Target, packages int, files []runtimes.InlineFile, npmrc
 	for _, p := range bunPackages {
 		programs = append(programs, managersFolder+"/node_modules/"+p.name+"/bin")
 	}
-	step.Env = slices.DeleteFunc(stepEnv(), func(v string) bool { return strings.HasPrefix(v, "HOME=") || strings.HasPrefix(v, "PATH=") })
+	// Some versions of bun read the .npmrc that npm is told of, others that of the
+	// home folder alone: they get no other one.
+	step.Env = slices.DeleteFunc(stepEnv(), func(v string) bool {
+		return strings.HasPrefix(v, "HOME=") || strings.HasPrefix(v, "PATH=") || strings.HasPrefix(v, "npm_config_userconfig=")
+	})
 	step.Env = append(step.Env,
 		"BUN_INSTALL_CACHE_DIR="+cache, "DO_NOT_TRACK=1", "HOME="+home,
 		"PATH="+strings.Join(programs, ":")+":/var/lang/bin:/usr/local/bin:/usr/bin:/bin")
 	slices.Sort(step.Env)
-	// Not every version of bun reads the .npmrc that npm is told of.
 	step.Inputs = slices.DeleteFunc(step.Inputs, func(f runtimes.InlineFile) bool { return f.Path == npmrcFile })
-	step.Inputs = append(step.Inputs, runtimes.InlineFile{Path: home + "/.npmrc", Data: npmrc, Whereabouts: true})
+	step.Inputs = append(step.Inputs,
+		runtimes.InlineFile{Path: whereaboutsFile, Data: whereabouts, Whereabouts: true},
+		runtimes.InlineFile{Path: home + "/.npmrc", Data: npmrc, Whereabouts: true, Logins: runtimes.Npmrc})
 	step.Caches = []runtimes.CacheMount{{ID: "layerbuild-bun", Path: cache}}
 	return step
 }

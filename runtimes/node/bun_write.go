@@ -21,6 +21,30 @@ import (
 // bunConfig makes every version of bun lay packages out as npm does.
 const bunConfig = "[install]\nlinker = \"hoisted\"\n"
 
+// whereBun stands in the written lock file for the address of a package, which
+// is in no key; the script puts it in.
+const whereBun = "layerbuild:"
+
+// whereabouts are the addresses of the packages that the configured registries
+// have, or that the lock file knows. All others are where bun looks by itself.
+func (b *bunInstall) whereabouts() []byte {
+	urls := map[string]string{}
+	for _, n := range b.placed {
+		if n.folder || n.bundled || !n.ofRegistry() {
+			continue
+		}
+		address := mirroredURL(b.closure.target.Indexes, n.name, n.resolved)
+		if registry := registryOf(b.closure.target.Indexes, n.name); address == "" && registry != "" {
+			address = strings.TrimSuffix(registry, "/") + "/" + n.name + "/-/" + tarballName(n.name, n.version)
+		}
+		if address != "" {
+			urls[n.name+"@"+n.version] = address
+		}
+	}
+	data, _ := json.MarshalIndent(urls, "", "\t") // strings cannot fail to marshal
+	return data
+}
+
 // bunWritten is the bun.lock that is written: of version 1, which every bun
 // since 1.2 reads.
 type bunWritten struct {
@@ -49,7 +73,7 @@ func (b *bunInstall) write(packages []runtimes.Package) ([]runtimes.InlineFile, 
 	lock := bunWritten{Version: 1, Packages: map[string][]any{}}
 	for place, n := range b.placed {
 		info := bunWrittenInfo{bunWants: b.wanted(place, n, ids), Bundled: n.bundled}
-		entry := []any{n.name + "@" + n.version, "", info, strongest(n.integrity)}
+		entry := []any{n.name + "@" + n.version, whereBun + n.name + "@" + n.version, info, strongest(n.integrity)}
 		if from, ok := ids[n]; ok {
 			entry = []any{n.name + "@" + from, info}
 		}

@@ -12,8 +12,15 @@ import (
 // Where the steps find what they need.
 const (
 	npmrcFile = workFolder + "/npmrc"
-	npmCache  = workFolder + "/cache/npm"
+	// whereaboutsFile has the addresses of tarballs, by name and version.
+	whereaboutsFile = workFolder + "/whereabouts.json"
+	npmCache        = workFolder + "/cache/npm"
+	npmLogs         = workFolder + "/logs"
 )
+
+// npmCacheMount is npm's cache. Where a registry answers "Vary: Authorization",
+// npm writes into it what it sent.
+var npmCacheMount = runtimes.CacheMount{ID: "layerbuild-npm", Path: npmCache, KeepsLogins: true}
 
 // installScript is the driver that runs a package manager in the container.
 //
@@ -52,6 +59,7 @@ func stepEnv(more ...string) []string {
 		"npm_config_cache=" + npmCache,
 		"npm_config_fetch_timeout=120000",
 		"npm_config_globalconfig=/dev/null",
+		"npm_config_logs_dir=" + npmLogs,
 		"npm_config_progress=false",
 		"npm_config_update_notifier=false",
 		"npm_config_userconfig=" + npmrcFile,
@@ -60,11 +68,12 @@ func stepEnv(more ...string) []string {
 	return env
 }
 
-// npmrcOf says where packages may be fetched from, and nothing else.
+// npmrcOf says where packages may be fetched from, with the logins for that, and
+// nothing else.
 func npmrcOf(t runtimes.Target) runtimes.InlineFile {
 	var lines strings.Builder
 	for _, line := range t.Indexes {
 		lines.WriteString(line + "\n")
 	}
-	return runtimes.InlineFile{Path: npmrcFile, Data: []byte(lines.String()), Whereabouts: true}
+	return runtimes.InlineFile{Path: npmrcFile, Data: []byte(lines.String()), Whereabouts: true, Logins: runtimes.Npmrc}
 }

@@ -103,14 +103,14 @@ func bringManagers(t runtimes.Target, name, kind string, wanted map[string]strin
 	lock := map[string]any{"name": "managers", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": packages}
 	return runtimes.Step{
 		Name: name,
-		Args: []string{"npm", "ci", "--prefix", managersFolder, "--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund"},
+		Args: []string{"npm", "ci", "--prefix", managersFolder, "--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund", "--loglevel=http"},
 		Env:  stepEnv(),
 		Inputs: []runtimes.InlineFile{
 			managerInput("package.json", root),
 			managerInput("package-lock.json", lock),
 			npmrcOf(t),
 		},
-		Caches:   []runtimes.CacheMount{{ID: "layerbuild-npm", Path: npmCache}},
+		Caches:   []runtimes.CacheMount{npmCacheMount},
 		CABundle: []string{"NODE_EXTRA_CA_CERTS"},
 	}
 }

@@ -36,8 +36,7 @@ func npmSteps(t runtimes.Target, packages int, files []runtimes.InlineFile) []ru
 	step := driverStep(t, fmt.Sprintf("install %d packages", packages), files,
 		"npm", "ci", "--omit=dev", "--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund", "--legacy-peer-deps",
 		"--os="+targetOS, "--cpu="+targetCPU(t.Arch), "--libc="+targetLibc)
-	// npm keeps what a registry sent, and never the login.
-	step.Caches = []runtimes.CacheMount{{ID: "layerbuild-npm", Path: npmCache}}
+	step.Caches = []runtimes.CacheMount{npmCacheMount}
 	return []runtimes.Step{step}
 }
 

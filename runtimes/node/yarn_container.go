@@ -34,7 +34,7 @@ func yarnSet(t runtimes.Target, w *yarnWritten, m manager, whereabouts runtimes.
 	inputs := append(w.finished(),
 		runtimes.InlineFile{Path: script, Data: yarnScript},
 		runtimes.InlineFile{Path: jobFile, Data: job},
-		whereabouts)
+		whereabouts, npmrcOf(t))
 	packages := w.graph.packages()
 	return &set{
 		packages: packages,

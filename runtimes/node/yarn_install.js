@@ -29,7 +29,7 @@ function yarn1() {
   fs.writeFileSync(lock, text);
   run([
     'install', '--production', '--frozen-lockfile', '--ignore-scripts', '--ignore-platform', '--ignore-engines',
-    '--no-bin-links', '--no-default-rc', '--non-interactive', '--no-progress', '--network-timeout', '120000',
+    '--no-bin-links', '--non-interactive', '--no-progress', '--network-timeout', '120000',
     '--cache-folder', job.cache, '--mutex', `file:${path.join(job.cache, '.mutex')}`,
   ]);
 }

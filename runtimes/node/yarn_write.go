@@ -184,7 +184,7 @@ func writeYarn1(p *yarnProject, g *yarnGraph, t runtimes.Target) (*set, error) {
 		return nil, err
 	}
 	data, _ := json.MarshalIndent(urls, "", "\t") // strings cannot fail to marshal
-	whereabouts := runtimes.InlineFile{Path: workFolder + "/whereabouts.json", Data: data, Whereabouts: true}
+	whereabouts := runtimes.InlineFile{Path: whereaboutsFile, Data: data, Whereabouts: true}
 	return yarnSet(t, w, manager, whereabouts, "yarn1"), nil
 }
 

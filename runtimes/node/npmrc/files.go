@@ -6,10 +6,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-
-	"gopkg.in/yaml.v3"
-
-	"github.com/layerbuild/layerbuild/runtimes"
 )
 
 // npmFile reads an .npmrc.
@@ -92,38 +88,4 @@ func expand(text string, env map[string]string) string {
 		}
 		return match
 	})
-}
-
-// yarnFiles reads a folder's .yarnrc.yml and .yarnrc, the files of the newer
-// yarn and of the old one.
-func (s settings) yarnFiles(dir string, env map[string]string) error {
-	name := filepath.Join(dir, ".yarnrc.yml")
-	data, err := read(name)
-	if err != nil {
-		return err
-	}
-	var file struct {
-		Server string `yaml:"npmRegistryServer"`
-		Scopes map[string]struct {
-			Server string `yaml:"npmRegistryServer"`
-		} `yaml:"npmScopes"`
-	}
-	if err := yaml.Unmarshal(data, &file); err != nil {
-		return &runtimes.InputError{File: name, Problem: "cannot be read", Hint: "check it with `yarn config`"}
-	}
-	s.add("registry", expand(file.Server, env), name)
-	for scope, settings := range file.Scopes {
-		s.add("@"+scope+":registry", expand(settings.Server, env), name)
-	}
-	name = filepath.Join(dir, ".yarnrc")
-	if data, err = read(name); err != nil {
-		return err
-	}
-	for line := range bytes.Lines(data) {
-		key, value, ok := strings.Cut(strings.TrimSpace(string(line)), " ")
-		if key = strings.Trim(key, `"`); ok && (key == "registry" || strings.HasPrefix(key, "@") && strings.HasSuffix(key, ":registry")) {
-			s.add(key, strings.Trim(strings.TrimSpace(value), `"'`), name)
-		}
-	}
-	return nil
 }

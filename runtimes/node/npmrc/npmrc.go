@@ -13,6 +13,7 @@
 package npmrc
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"io/fs"
@@ -35,11 +36,13 @@ type Machine struct {
 	Prefix  string   // npm's: its global configuration is below, "" where there is none
 	Project string   // the folder of the project
 	Layers  []string // those of its layers
+	Own     string   // address of npm's own registry
 }
 
-// ThisMachine is the machine that runs the program.
-func ThisMachine(project string, layers []string) Machine {
-	m := Machine{Environ: os.Environ(), Project: project, Layers: layers}
+// ThisMachine is the machine that runs the program. own is the address of npm's
+// own registry.
+func ThisMachine(project string, layers []string, own string) Machine {
+	m := Machine{Environ: os.Environ(), Project: project, Layers: layers, Own: own}
 	if home, err := os.UserHomeDir(); err == nil {
 		m.Home = home
 	}
@@ -105,7 +108,7 @@ func Find(m Machine) (Configured, error) {
 		folders = append(folders, m.Home)
 	}
 	for _, dir := range folders {
-		if err := s.yarnFiles(dir, env); err != nil {
+		if err := s.yarnFiles(dir, m.Own, env); err != nil {
 			return Configured{}, err
 		}
 	}
@@ -142,6 +145,12 @@ func (m Machine) environment(s settings) map[string]string {
 	for _, name := range []string{"YARN_NPM_REGISTRY_SERVER", "YARN_REGISTRY", "yarn_registry"} {
 		s.add("registry", env[name], name)
 	}
+	for variable, login := range map[string]yarnRegistry{
+		"YARN_NPM_AUTH_TOKEN": {Token: env["YARN_NPM_AUTH_TOKEN"]},
+		"YARN_NPM_AUTH_IDENT": {Ident: env["YARN_NPM_AUTH_IDENT"]},
+	} {
+		s.yarnLogin(cmp.Or(s["registry"].value, m.Own), login, variable, nil)
+	}
 	return env
 }
 
@@ -175,6 +184,8 @@ func (s settings) combine() (Configured, error) {
 		u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
 		c.Registries = append(c.Registries, key+"="+u.String())
 	}
+	// As in npm, a token is stronger than a password.
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(loginRank(a), loginRank(b)) })
 	for _, key := range keys {
 		l, ok := s.login(key)
 		if !ok {
@@ -187,19 +198,32 @@ func (s settings) combine() (Configured, error) {
 		}
 	}
 	for _, l := range logins {
-		if !slices.ContainsFunc(c.Logins, func(o runtimes.Login) bool { return o.Scheme == l.Scheme && o.Host == l.Host }) {
+		if !slices.ContainsFunc(c.Logins, func(o runtimes.Login) bool {
+			return o.Scheme == l.Scheme && o.Host == l.Host && (o.Lacks == "") == (l.Lacks == "")
+		}) {
 			c.Logins = append(c.Logins, l)
 		}
 	}
 	return c, nil
 }
 
+// loginRank orders keys by how strong their kind of login is.
+func loginRank(key string) int {
+	switch {
+	case strings.HasSuffix(key, ":_authToken"):
+		return 0
+	case strings.HasSuffix(key, ":_auth"):
+		return 1
+	}
+	return 2
+}
+
 // login reads a key such as "//packages.example/npm/:_authToken". What still
-// names a variable that is not set is no login.
+// names a variable that is not set is no login, and says so.
 func (s settings) login(key string) (runtimes.Login, bool) {
 	place, kind, ok := cutLast(key, ":")
 	value := s[key].value
-	if !ok || !strings.HasPrefix(place, "//") || strings.Contains(value, "${") {
+	if !ok || !strings.HasPrefix(place, "//") {
 		return runtimes.Login{}, false
 	}
 	u, err := url.Parse("https:" + place)
@@ -208,6 +232,10 @@ func (s settings) login(key string) (runtimes.Login, bool) {
 	}
 	l := runtimes.Login{From: s[key].from}
 	l.Scheme, l.Host = runtimes.Server(u)
+	if m := variable.FindStringSubmatch(value + s[place+":username"].value); m != nil {
+		l.Lacks = m[1]
+		return l, kind == "_authToken" || kind == "_auth" || kind == "_password"
+	}
 	switch kind {
 	case "_authToken":
 		l.Bearer, l.Password = true, value

@@ -28,7 +28,7 @@ func machine(t *testing.T, env []string, files map[string]string) Machine {
 		}
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	m := Machine{Home: in("home"), Prefix: in("prefix"), Project: in("project"), Layers: []string{in("project/services/api")}}
+	m := Machine{Own: "https://own.example/", Home: in("home"), Prefix: in("prefix"), Project: in("project"), Layers: []string{in("project/services/api")}}
 	for _, line := range env {
 		m.Environ = append(m.Environ, strings.ReplaceAll(line, "$DIR", dir))
 	}
@@ -40,7 +40,11 @@ func logins(all []runtimes.Login) []string {
 	var out []string
 	for _, l := range all {
 		kind := l.User
-		if l.Bearer {
+		switch {
+		case l.Lacks != "":
+			kind = "lacks"
+			l.Password = l.Lacks
+		case l.Bearer:
 			kind = "bearer"
 		}
 		out = append(out, fmt.Sprintf("%s://%s %s %s", l.Scheme, l.Host, kind, l.Password))
@@ -86,7 +90,7 @@ func TestFind(t *testing.T) {
 				"registry=http://a.example/npm\n@x:registry=https://user:pass@F.example:443/x?y#z\n_authToken=nobody's\n"},
 			registries: []string{"registry=http://a.example/npm", "@x:registry=https://F.example:443/x"},
 			logins: []string{"https://f.example user pass", "https://a.example bearer t0ken", "http://a.example bearer t0ken",
-				"https://b.example:8443 me p:w", "https://c.example you pw"}},
+				"https://d.example lacks UNSET", "https://b.example:8443 me p:w", "https://c.example you pw"}},
 		{name: "syntax",
 			env: []string{"HOST=h.example"},
 			files: map[string]string{"project/.npmrc": "\ufeff; comment\n# comment\n\nregistry=https://old.example\nregistry = 'https://${HOST}${NOTHING?}/' \n" +
@@ -94,10 +98,13 @@ func TestFind(t *testing.T) {
 			registries: []string{"registry=https://h.example/", "@a:registry=https://a.example", "@b:registry=https://b.example/x"}},
 		{name: "yarn",
 			files: map[string]string{
-				"project/.yarnrc.yml": "npmRegistryServer: \"https://berry.example\"\nnpmScopes:\n  team:\n    npmRegistryServer: https://team.example\nnpmAuthToken: secret\n",
-				"project/.yarnrc":     "# yarn lockfile v1\nregistry \"https://weaker.example\"\n\"@old:registry\" \"https://old.example\"\n",
+				"project/.yarnrc.yml": "npmRegistryServer: \"https://berry.example\"\nnpmScopes:\n  team:\n    npmRegistryServer: https://team.example\n    npmAuthIdent: me:${PW-pw}\n  rest: {npmAuthToken: other}\n" +
+					"npmAuthToken: \"${TOKEN:-secret}\"\nnpmRegistries: {//files.example/x/: {npmAuthToken: \"${UNSET}\"}}\n",
+				"project/.yarnrc": "# yarn lockfile v1\nregistry \"https://weaker.example\"\n\"@old:registry\" \"https://old.example\"\n",
 			},
-			registries: []string{"registry=https://berry.example", "@old:registry=https://old.example", "@team:registry=https://team.example"}},
+			registries: []string{"registry=https://berry.example", "@old:registry=https://old.example", "@team:registry=https://team.example"},
+			logins:     []string{"https://berry.example bearer other", "https://files.example lacks UNSET", "https://team.example me pw"}},
+		{name: "yarn's token", env: []string{"YARN_NPM_AUTH_TOKEN=t", "YARN_NPM_AUTH_IDENT=me:pw"}, logins: []string{"https://own.example bearer t"}},
 		{name: "npm before yarn", env: []string{"YARN_NPM_REGISTRY_SERVER=https://yarn.example", "npm_config_registry=https://npm.example"},
 			registries: []string{"registry=https://npm.example"}},
 	} {
