@@ -26,8 +26,9 @@ type Archive struct {
 	Runtimes []runtimes.Info
 	Arches   []runtimes.Arch
 	Allow    []Allowance
-	Exclude  []string // packages that the layer leaves out
 	Warnings []string // of what was found out about it
+
+	layer Layer // that it is the archive of; no name where it is none's
 }
 
 // Checked is what the checks say of an archive.
@@ -65,7 +66,7 @@ func (c *Config) Archives(opts Options) ([]Archive, error) {
 
 // archive is what a target delivers.
 func (t target) archive() Archive {
-	a := Archive{File: t.zip, Allow: t.layer.Check.Allow, Exclude: t.layer.Exclude}
+	a := Archive{File: t.zip, Allow: t.layer.Check.Allow, layer: t.layer}
 	for _, combo := range t.combos {
 		if !slices.Contains(a.Runtimes, combo.Runtime) {
 			a.Runtimes = append(a.Runtimes, combo.Runtime)
@@ -145,7 +146,7 @@ func (a *Archive) readManifest(targets []target, own []runtimes.Info) error {
 		return inFile(file, err)
 	}
 	if i := slices.IndexFunc(targets, func(t target) bool { return t.layer.Name == m.Name && slices.Equal(t.id.Runtimes, m.Runtimes) }); i >= 0 {
-		a.Allow, a.Exclude = targets[i].layer.Check.Allow, targets[i].layer.Exclude
+		a.Allow, a.layer = targets[i].layer.Check.Allow, targets[i].layer
 	}
 	if sum, err := fileSum(a.File); err == nil && sum != m.Archive.SHA256 {
 		a.Warnings = append(a.Warnings, fmt.Sprintf("is not the archive that %s tells of: its SHA-256 is %s, not %s", filepath.Base(file), sum, m.Archive.SHA256))
@@ -214,7 +215,7 @@ func (a Archive) Check(ctx context.Context) (Checked, error) {
 func (a Archive) targets() (all []check.Target) {
 	for _, info := range a.Runtimes {
 		for _, arch := range a.Arches {
-			all = append(all, check.Target{Runtime: info, Arch: arch, Elsewhere: a.Exclude})
+			all = append(all, a.layer.checkedFor(info, arch))
 		}
 	}
 	return all

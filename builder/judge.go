@@ -25,16 +25,21 @@ func (a Allowance) covers(f check.Finding) bool {
 	return f.ID == a.ID && (a.Files == "" || runtimes.MatchFile(a.Files, f.Path))
 }
 
+// checkedFor is what the checks have to know of who uses the layer.
+func (l Layer) checkedFor(info runtimes.Info, arch runtimes.Arch) check.Target {
+	return check.Target{
+		Runtime:   info,
+		Arch:      arch,
+		Beside:    l.Check.OtherLayers + l.Check.Function,
+		Elsewhere: l.Exclude,
+	}
+}
+
 // judge holds what is known of an archive against all that a target serves.
 func (r *run) judge(res *resolved, facts check.Facts) (warnings []check.Finding, err error) {
 	var targets []check.Target
 	for _, combo := range res.combos {
-		targets = append(targets, check.Target{
-			Runtime:   combo.Runtime,
-			Arch:      combo.Arch,
-			Beside:    res.layer.Check.OtherLayers + res.layer.Check.Function,
-			Elsewhere: res.layer.Exclude,
-		})
+		targets = append(targets, res.layer.checkedFor(combo.Runtime, combo.Arch))
 	}
 	allowed := func(f check.Finding) bool {
 		for _, a := range res.layer.Check.Allow {
