@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -19,6 +20,7 @@ var runtimeFields = []field[runtimes.Info]{
 	{"image", stringSchema, func(v value, into *runtimes.Info) { into.Image, _ = v.str() }},
 	{"buildImage", stringSchema, func(v value, into *runtimes.Info) { into.BuildImage, _ = v.str() }},
 	{"interpreter", stringSchema, func(v value, into *runtimes.Info) { into.Interpreter, _ = v.str() }},
+	{"libraries", librariesSchema, func(v value, into *runtimes.Info) { into.Libraries = v.libraries() }},
 	{"deprecated", dateSchema, func(v value, into *runtimes.Info) { into.Deprecated = v.date() }},
 }
 
@@ -69,6 +71,25 @@ func (v value) glibc() runtimes.Glibc {
 	major, _ := strconv.Atoi(m[1]) // the pattern has digits only
 	minor, _ := strconv.Atoi(m[2])
 	return runtimes.Glibc{Major: major, Minor: minor}
+}
+
+// libraryPattern is that of a shared library's name as files ask for it.
+const libraryPattern = `^[A-Za-z0-9_.+-]+\.so(\.[A-Za-z0-9_.+-]+)?$`
+
+var libraryForm = regexp.MustCompile(libraryPattern)
+
+func librariesSchema() schema {
+	return schema{"type": "array", "items": schema{"type": "string", "pattern": libraryPattern}}
+}
+
+func (v value) libraries() string {
+	names := v.strs()
+	for _, name := range names {
+		if !libraryForm.MatchString(name) {
+			v.addf("for example libraries: [libpq.so.5]", "%q is no name of a shared library", short(name))
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 func dateSchema() schema { return schema{"type": "string", "format": "date"} }

@@ -18,6 +18,11 @@ type Info struct {
 	BuildImage  string // the image that has compilers, too, without the architecture; see [Info.ImageToBuild]
 	Interpreter string // path in the image
 	Deprecated  string // the day it is deprecated, "2027-06-30", or ""
+
+	// Libraries are shared libraries, with a space between them, that the
+	// runtime has beside those that are known of its OS and language. One
+	// string keeps an Info comparable.
+	Libraries string `json:",omitempty"`
 }
 
 // ImageToBuild is the image in which sources are built for an architecture. It

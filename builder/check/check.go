@@ -21,6 +21,6 @@ func Gather(t runtimes.Tree, limit int64) Facts {
 		Places:   placesOf(t),
 		Java:     java,
 		Python:   pythonOf(t),
-		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), damaged, damagedJars),
+		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), pathFindings(all), damaged, damagedJars),
 	}
 }

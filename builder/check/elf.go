@@ -48,6 +48,14 @@ type Binary struct {
 	Machine string          `json:"machine"` // an architecture of Lambda's, or the name of another
 	Musl    bool            `json:"musl,omitempty"`
 	Needs   []SymbolVersion `json:"needs,omitempty"` // of the C and C++ libraries, the newest of each
+	Lacks   []Library       `json:"lacks,omitempty"` // of the libraries it needs
+	Built   bool            `json:"built,omitempty"` // compiled for this layer
+}
+
+// A linked is a binary with what the loader reads to find its libraries.
+type linked struct {
+	Binary
+	linkage
 }
 
 // A SymbolVersion is a version of a library's interface, such as GLIBC_2.28.
@@ -86,16 +94,18 @@ func parseVersion(name string) (SymbolVersion, bool) {
 }
 
 // cxxOf are the newest interfaces of the C++ library beside a C library, as
-// Amazon's systems have them: gcc 7.3 in Amazon Linux 2, gcc 11 in 2023 ("ABI
-// Policy and Guidelines" of the GNU C++ library).
+// Amazon's systems have them: gcc 7.3 in Amazon Linux 2, and in 2023 gcc 14's
+// library, which came with release 2023.7 and took the place of gcc 11's
+// ("ABI Policy and Guidelines" of the GNU C++ library).
 var cxxOf = map[runtimes.Glibc][]SymbolVersion{
 	{Major: 2, Minor: 26}: {{"GLIBCXX", []int{3, 4, 24}}, {"CXXABI", []int{1, 3, 11}}},
-	{Major: 2, Minor: 34}: {{"GLIBCXX", []int{3, 4, 29}}, {"CXXABI", []int{1, 3, 13}}},
+	{Major: 2, Minor: 34}: {{"GLIBCXX", []int{3, 4, 33}}, {"CXXABI", []int{1, 3, 15}}},
 }
 
 // binaries reads the ELF files that something may load: libraries, extension
 // modules and programs. Objects and archives of a compiler are none.
-func binaries(t runtimes.Tree) (all []Binary, damaged []Finding) {
+func binaries(t runtimes.Tree) (all []linked, damaged []Finding) {
+	built := builtPackages(t)
 	for _, name := range t.Paths() {
 		f := t[name]
 		if !f.Mode.IsRegular() || !loadable(name, f) {
@@ -107,9 +117,17 @@ func binaries(t runtimes.Tree) (all []Binary, damaged []Finding) {
 		case err != nil:
 			damaged = append(damaged, Finding{ID: ELFDamaged, Path: name, Package: f.Package, Problem: err.Error()})
 		default:
-			b.Path, b.Package = name, f.Package
+			b.Path, b.Package, b.Built = name, f.Package, built[f.Package]
 			all = append(all, b)
 		}
+	}
+	h := holdersOf(t, all)
+	byPath := make(map[string]linked, len(all))
+	for _, b := range all {
+		byPath[b.Path] = b
+	}
+	for i := range all {
+		all[i].Lacks = h.lacking(t, byPath, all[i])
 	}
 	return all, damaged
 }
@@ -125,17 +143,17 @@ var errNoELF = errors.New("no ELF file")
 const maxBinary = 1 << 30
 
 // readBinary reads a file's headers.
-func readBinary(f runtimes.TreeFile) (Binary, error) {
+func readBinary(f runtimes.TreeFile) (linked, error) {
 	r, err := f.Open()
 	if err != nil {
-		return Binary{}, err
+		return linked{}, err
 	}
 	defer r.Close()
 	at, ok := r.(io.ReaderAt)
 	if !ok {
 		data, err := f.ReadAll(maxBinary)
 		if err != nil {
-			return Binary{}, err
+			return linked{}, err
 		}
 		at = bytes.NewReader(data)
 	}
@@ -143,29 +161,39 @@ func readBinary(f runtimes.TreeFile) (Binary, error) {
 }
 
 // readELF reads what a loader looks at, errNoELF where it would not.
-func readELF(at io.ReaderAt) (Binary, error) {
+func readELF(at io.ReaderAt) (linked, error) {
 	magic := make([]byte, len(elf.ELFMAG))
 	if n, _ := at.ReadAt(magic, 0); n < len(magic) || string(magic) != elf.ELFMAG {
-		return Binary{}, errNoELF
+		return linked{}, errNoELF
 	}
 	e, err := elf.NewFile(at)
 	if err != nil {
-		return Binary{}, fmt.Errorf("its ELF header cannot be read: %w", err)
+		return linked{}, fmt.Errorf("its ELF header cannot be read: %w", err)
 	}
 	if e.Type != elf.ET_DYN && e.Type != elf.ET_EXEC {
-		return Binary{}, errNoELF
+		return linked{}, errNoELF
 	}
-	b := Binary{Machine: machineOf(e)}
-	libraries, err := e.ImportedLibraries()
-	if err != nil {
-		return b, fmt.Errorf("the libraries it needs cannot be read: %w", err)
+	b := linked{Binary: Binary{Machine: machineOf(e)}}
+	if b.linkage, err = linkageOf(e); err != nil {
+		return b, err
 	}
 	// musl's library has a name of its own, or one that glibc's has not.
-	b.Musl = slices.ContainsFunc(libraries, func(lib string) bool {
+	b.Musl = slices.ContainsFunc(b.needed, func(lib string) bool {
 		return lib == "libc.so" || strings.HasPrefix(lib, "libc.musl-")
 	})
+	if ofOtherSystem(e, b.needed) {
+		b.Machine += " without Linux"
+	}
 	b.Needs, err = needsOf(e)
 	return b, err
+}
+
+// ofOtherSystem tells FreeBSD's files and the like, which some packages bring
+// beside those for Linux, by their stamp or by their C library.
+func ofOtherSystem(e *elf.File, libraries []string) bool {
+	return e.OSABI != elf.ELFOSABI_NONE && e.OSABI != elf.ELFOSABI_LINUX || slices.ContainsFunc(libraries, func(library string) bool {
+		return strings.HasPrefix(library, "libc.so.") && library != "libc.so.6"
+	})
 }
 
 func machineOf(e *elf.File) string {

@@ -18,6 +18,10 @@ type elfImage struct {
 	machine elf.Machine
 	kind    elf.Type // 0: ET_DYN
 	needs   []string // "libc.so.6 GLIBC_2.28 GLIBC_2.17": a library and its versions
+	soname  string
+	runpath string
+	rpath   string
+	system  elf.OSABI
 }
 
 // elfFile writes a shared library with nothing but what the loader looks at
@@ -55,6 +59,14 @@ func elfFile(i elfImage) []byte {
 			verneed = le.AppendUint32(verneed, next)
 		}
 	}
+	for _, entry := range []struct {
+		tag  elf.DynTag
+		text string
+	}{{elf.DT_SONAME, i.soname}, {elf.DT_RUNPATH, i.runpath}, {elf.DT_RPATH, i.rpath}} {
+		if entry.text != "" {
+			dynamic = le.AppendUint64(le.AppendUint64(dynamic, uint64(entry.tag)), uint64(str(entry.text)))
+		}
+	}
 	dynamic = append(dynamic, make([]byte, 16)...) // DT_NULL
 
 	type section struct {
@@ -85,6 +97,7 @@ func elfFile(i elfImage) []byte {
 	}
 	copy(h.Ident[:], elf.ELFMAG)
 	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), 1
+	h.Ident[elf.EI_OSABI] = byte(i.system)
 	var b bytes.Buffer
 	_ = binary.Write(&b, le, h)
 	return append(append(b.Bytes(), body...), table...)
@@ -113,8 +126,8 @@ func TestELF(t *testing.T) {
 		"too new":             {map[string][]byte{"a:python/a.so": x86("libc.so.6 GLIBC_2.2.5 GLIBC_2.28")}, al2, []string{"elf-version python/a.so (of a) needs GLIBC_2.28, where python3.11 ends at GLIBC_2.26"}},
 		"fits the newer":      {map[string][]byte{"a:python/a.so": x86("libc.so.6 GLIBC_2.28 GLIBC_2.34")}, al2023, nil},
 		"compared as numbers": {map[string][]byte{"a:python/a.so": x86("libc.so.6 GLIBC_2.4 GLIBC_2.3.4")}, al2, nil},
-		"C++":                 {map[string][]byte{"a:python/a.so": x86("libstdc++.so.6 GLIBCXX_3.4.30 CXXABI_1.3.9")}, al2023, []string{"elf-version python/a.so (of a) needs GLIBCXX_3.4.30, where python3.13 ends at GLIBCXX_3.4.29"}},
-		"C++ ABI":             {map[string][]byte{"a:python/a.so": x86("libstdc++.so.6 CXXABI_1.3.15")}, al2023, []string{"CXXABI_1.3.15"}},
+		"C++":                 {map[string][]byte{"a:python/a.so": x86("libstdc++.so.6 GLIBCXX_3.4.34 CXXABI_1.3.9")}, al2023, []string{"elf-version python/a.so (of a) needs GLIBCXX_3.4.34, where python3.13 ends at GLIBCXX_3.4.33"}},
+		"C++ ABI":             {map[string][]byte{"a:python/a.so": x86("libstdc++.so.6 CXXABI_1.3.16")}, al2023, []string{"CXXABI_1.3.16"}},
 		"private versions":    {map[string][]byte{"a:python/a.so": x86("libc.so.6 GLIBC_PRIVATE GLIBC_2.17")}, al2, nil},
 		"another machine":     {map[string][]byte{"a:python/a.so": arm("libc.so.6 GLIBC_2.17")}, al2, []string{"elf-machine python/a.so (of a) is for arm64, and the layer is for x86_64"}},
 		"a strange machine":   {map[string][]byte{"a:a.node": elfFile(elfImage{machine: elf.EM_RISCV})}, al2, []string{"elf-machine a.node (of a) is for RISCV of 64 bits"}},
@@ -125,6 +138,8 @@ func TestELF(t *testing.T) {
 		"musl":                {map[string][]byte{"a:a.node": x86("libc.musl-x86_64.so.1")}, al2, []string{"elf-musl a.node (of a) is linked with musl"}},
 		"musl beside glibc":   {map[string][]byte{"a:m/a.node": x86("libc.musl-x86_64.so.1"), "a:g/a.node": x86("libc.so.6 GLIBC_2.17")}, al2, nil},
 		"damaged":             {map[string][]byte{"a:python/a.so": damaged}, al2, []string{"elf-damaged python/a.so (of a) its ELF header cannot be read"}},
+		"for FreeBSD":         {map[string][]byte{"a:l/a.node": x86("libc.so.6"), "a:f/a.node": elfFile(elfImage{machine: elf.EM_X86_64, system: elf.ELFOSABI_FREEBSD})}, al2, nil},
+		"for OpenBSD":         {map[string][]byte{"a:a.node": x86("libc.so.96.0")}, al2, []string{"elf-machine a.node (of a) is for x86_64 without Linux, and the layer is for x86_64"}},
 		"an object file":      {map[string][]byte{"a:python/a.so": elfFile(elfImage{machine: elf.EM_AARCH64, kind: elf.ET_REL})}, al2, nil},
 		"no ELF":              {map[string][]byte{"a:python/a.so": []byte("INPUT(libb.so)"), "a:b.so": nil}, al2, nil},
 		"data":                {map[string][]byte{"a:python/a.bin": arm()}, al2, nil},
@@ -169,26 +184,32 @@ func TestELF(t *testing.T) {
 func FuzzELF(f *testing.F) {
 	f.Add(elfFile(elfImage{machine: elf.EM_X86_64, needs: []string{"libc.so.6 GLIBC_2.28 GLIBC_2.17", "libm.so.6 GLIBC_2.29"}}))
 	f.Add(elfFile(elfImage{machine: elf.EM_AARCH64}))
+	f.Add(elfFile(elfImage{machine: elf.EM_X86_64, needs: []string{"a.so", "libpq.so.5"}, soname: "a.so", runpath: "$ORIGIN/..:/tmp"}))
 	f.Add([]byte(elf.ELFMAG))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		facts := check.Gather(runtimes.Tree{"a.so": runtimes.NewTreeFile(data, false)}, 1<<30)
 		_, _ = facts.Judge([]check.Target{al2}, nil)
-		if len(facts.Binaries)+len(facts.Found) > 1 {
+		if len(facts.Binaries) > 1 || len(facts.Found) > 1 {
 			t.Errorf("one file gave %v", facts)
 		}
 	})
 }
 
-// TestFixture keeps a library that the tests of the program build layers with.
+// TestFixture keeps libraries that the tests of the program build layers with.
 func TestFixture(t *testing.T) {
-	const file = "testdata/needs-glibc-2.28.so"
-	want := elfFile(elfImage{machine: elf.EM_X86_64, needs: []string{"libc.so.6 GLIBC_2.28 GLIBC_2.2.5"}})
-	if *update {
-		if err := os.WriteFile(file, want, 0o666); err != nil {
-			t.Fatal(err)
+	for name, needs := range map[string][]string{
+		"needs-glibc-2.28.so": {"libc.so.6 GLIBC_2.28 GLIBC_2.2.5"},
+		"needs-libpq.so":      {"libpq.so.5", "libc.so.6 GLIBC_2.2.5"},
+	} {
+		file := "testdata/" + name
+		want := elfFile(elfImage{machine: elf.EM_X86_64, needs: needs})
+		if *update {
+			if err := os.WriteFile(file, want, 0o666); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not what it should be: run make update (%v)", file, err)
+		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what it should be: run make update (%v)", file, err)
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // factsVersion changes whenever Facts come to say more, or something else, of
 // the same tree.
-const factsVersion = 5
+const factsVersion = 6
 
 // Facts are what the checks have to know of a tree. They do not depend on who
 // is going to use it, so they are stored with the archive, which may serve
@@ -66,21 +66,24 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 
 // findings are what the facts come to for one target.
 func (f Facts) findings(t Target) []Finding {
-	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), javaFindings(f.Java, t), pythonFindings(f.Python, t))
+	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), neededFindings(f.Binaries, t), javaFindings(f.Java, t), pythonFindings(f.Python, t))
 }
 
 // summary keeps one binary of those of a package that need the same.
-func summary(all []Binary) (kept []Binary) {
+func summary(all []linked) (kept []Binary) {
 	for _, b := range all {
-		alike := func(other Binary) bool {
-			return b.Package != "" && other.Package == b.Package && other.Machine == b.Machine && other.Musl == b.Musl &&
-				slices.EqualFunc(other.Needs, b.Needs, func(x, y SymbolVersion) bool {
-					return x.Family == y.Family && slices.Equal(x.Parts, y.Parts)
-				})
-		}
-		if !slices.ContainsFunc(kept, alike) {
-			kept = append(kept, b)
+		if b.Package == "" || !slices.ContainsFunc(kept, b.like) {
+			kept = append(kept, b.Binary)
 		}
 	}
 	return kept
+}
+
+// like tells whether every check says the same of two binaries.
+func (b Binary) like(other Binary) bool {
+	return b.Package == other.Package && b.Machine == other.Machine && b.Musl == other.Musl && b.Built == other.Built &&
+		isLibrary(b.Path) == isLibrary(other.Path) && slices.Equal(b.Lacks, other.Lacks) &&
+		slices.EqualFunc(b.Needs, other.Needs, func(x, y SymbolVersion) bool {
+			return x.Family == y.Family && slices.Equal(x.Parts, y.Parts)
+		})
 }

@@ -83,7 +83,7 @@ func plantedInJars() []planted {
 		{"natives for PowerPC and Windows", java21, one("linux/liba.so", string(elfFile(elfImage{machine: elf.EM_PPC64})), "win/a.dll", "MZ"), check.JavaNative, at},
 		{"natives with musl", java21, one("x/liba.so", x86("libc.musl-x86_64.so.1")), check.JavaNative, at},
 		{"GLIBC_2.28 in a jar on Amazon Linux 2", java17, one("linux/liba.so", x86("libc.so.6 GLIBC_2.28")), check.JavaLoads, at},
-		{"GLIBCXX_3.4.30 in a jar", java21, one("linux/liba.so", x86("libstdc++.so.6 GLIBCXX_3.4.30")), check.JavaLoads, at},
+		{"GLIBCXX_3.4.34 in a jar", java21, one("linux/liba.so", x86("libstdc++.so.6 GLIBCXX_3.4.34")), check.JavaLoads, at},
 	}
 }
 

@@ -27,7 +27,7 @@ const limit = 262_144_000
 // nothing else is. Every check has one.
 func TestPlanted(t *testing.T) {
 	found := make(map[string]bool)
-	for _, p := range slices.Concat(plantedInArchives(), plantedInNames(), plantedInModes(), plantedInPlaces(), plantedInBinaries(), plantedInPython(), plantedInJars()) {
+	for _, p := range slices.Concat(plantedInArchives(), plantedInNames(), plantedInModes(), plantedInPlaces(), plantedInBinaries(), plantedInLinks(), plantedInPython(), plantedInJars()) {
 		found[p.id] = true
 		t.Run(p.id+"/"+p.name, func(t *testing.T) {
 			warnings, err := check.Gather(p.tree, limit).Judge([]check.Target{p.target}, nil)
@@ -91,8 +91,8 @@ func plantedInBinaries() []planted {
 		{"musl", al2, in(x86("libc.musl-x86_64.so.1")), check.ELFMusl, at},
 		{"GLIBC_2.28 on Amazon Linux 2", al2, in(x86("libc.so.6 GLIBC_2.28")), check.ELFVersion, at},
 		{"GLIBC_2.38 on Amazon Linux 2023", al2023, in(x86("libc.so.6 GLIBC_2.38")), check.ELFVersion, at},
-		{"GLIBCXX_3.4.30", al2023, in(x86("libstdc++.so.6 GLIBCXX_3.4.30")), check.ELFVersion, at},
-		{"CXXABI_1.3.15", al2023, in(x86("libstdc++.so.6 CXXABI_1.3.15")), check.ELFVersion, at},
+		{"GLIBCXX_3.4.34", al2023, in(x86("libstdc++.so.6 GLIBCXX_3.4.34")), check.ELFVersion, at},
+		{"CXXABI_1.3.16", al2023, in(x86("libstdc++.so.6 CXXABI_1.3.16")), check.ELFVersion, at},
 		{"cut off", al2, in(x86("libc.so.6 GLIBC_2.17")[:70]), check.ELFDamaged, at},
 	}
 }
