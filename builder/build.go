@@ -92,23 +92,28 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 		begin := time.Now()
 		res := all[member]
 		var err error
+		hand := func() {
+			if err == nil {
+				err = r.pass(res, got.facts.Check)
+			}
+			if err == nil {
+				err = r.smokeTest(ctx, res, got)
+			}
+			if err == nil {
+				built[member], indexed[member], err = r.deliver(ctx, res, got)
+			}
+		}
 		if i == 0 {
 			got, err = r.obtain(ctx, res, r.opts.NoCache)
 		}
-		if err == nil {
-			err = r.pass(res, got.facts.Check)
-		}
-		if err == nil {
-			built[member], indexed[member], err = r.deliver(ctx, res, got)
-		}
+		hand()
 		if errors.Is(err, cache.ErrMiss) {
 			// The entry was there, but a blob of it was not, or was damaged.
 			// Any member may be the first to need it, where the outputs of
 			// those before were in place.
 			r.warn(res.id, fmt.Sprintf("built again: %v", err))
-			if got, err = r.obtain(ctx, res, true); err == nil {
-				built[member], indexed[member], err = r.deliver(ctx, res, got)
-			}
+			got, err = r.obtain(ctx, res, true)
+			hand()
 		}
 		if err != nil {
 			errs[member] = attributed(res.id, err)

@@ -26,6 +26,9 @@ type ContainerEngine interface {
 	Accepts(r runtimes.Recipe) error
 	// ResolveImage returns the index digest, "sha256:…", of an image tag.
 	ResolveImage(ctx context.Context, ref string) (string, error)
+	// Probe runs a command with a layer, and writes to w, as a tar, the folder
+	// that it leaves.
+	Probe(ctx context.Context, p runtimes.Probe, w io.Writer, progress runtimes.Progress) error
 }
 
 // Index knows the files of packages: the ecosystem's package index.

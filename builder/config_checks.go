@@ -14,6 +14,8 @@ var (
 		{"allow", allowSchema, func(v value, into *CheckConfig) { into.Allow = v.allowances() }},
 		{"otherLayers", weightSchema, func(v value, into *CheckConfig) { into.OtherLayers = v.weight() }},
 		{"function", weightSchema, func(v value, into *CheckConfig) { into.Function = v.weight() }},
+		{"import", booleanSchema, func(v value, into *CheckConfig) { into.Import = v.boolean() }},
+		{"skip", listSchema, func(v value, into *CheckConfig) { into.Skip = v.strs() }},
 	}
 	allowFields = []field[Allowance]{
 		{"id", checkIDSchema, func(v value, into *Allowance) { into.ID = v.checkID() }},

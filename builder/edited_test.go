@@ -2,6 +2,8 @@ package builder_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,6 +31,10 @@ func (pinning) Ping(context.Context) (string, error) { return "the test", nil }
 func (p pinning) ResolveImage(context.Context, string) (string, error) {
 	p.resolve()
 	return "sha256:" + strings.Repeat("0", 64), nil
+}
+
+func (pinning) Probe(context.Context, runtimes.Probe, io.Writer, runtimes.Progress) error {
+	return errors.ErrUnsupported
 }
 
 // TestLockEditedWhilePinning: the lock file is read once more when the image

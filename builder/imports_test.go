@@ -41,9 +41,10 @@ var mayImport = map[string][]string{
 	"cache/cachetest":  {"cache"},
 	"cache/share":      {"cache", "cache/ctxio"},
 	"cache/web":        {"cache"},
-	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check"},
+	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check", "builder/smoke"},
 	"builder/tree":     {"runtimes", "zipper"},
 	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep"},
+	"builder/smoke":    {"runtimes"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "builder/jvm"},
 	"builder/git":      {"runtimes"},
@@ -51,7 +52,7 @@ var mayImport = map[string][]string{
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "runtimes/java/settings"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.

@@ -12,6 +12,9 @@ type CheckConfig struct {
 	// What the function's other layers and its own code weigh, unzipped.
 	OtherLayers int64 `json:",omitempty"`
 	Function    int64 `json:",omitempty"`
+
+	Import bool     `json:",omitempty"` // load what the packages have, in the runtime's image
+	Skip   []string `json:",omitempty"` // what is not loaded: names, or patterns with *
 }
 
 // Allowance accepts what a check finds.

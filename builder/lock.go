@@ -144,11 +144,15 @@ func (b *Builder) Lock(ctx context.Context, opts LockOptions) (*LockResult, erro
 func (r *run) lockAll(ctx context.Context) error {
 	var errs []error
 	for _, t := range r.all {
-		if t.layer.Plain {
-			continue
-		}
 		for _, combo := range t.combos {
-			if err := r.lockTarget(ctx, combo); err != nil && !errors.Is(err, errNotCurrent) {
+			var err error
+			if !t.layer.Plain {
+				err = r.lockTarget(ctx, combo)
+			}
+			if t.layer.Check.Import && err == nil {
+				err = r.lockImage(ctx, combo)
+			}
+			if err != nil && !errors.Is(err, errNotCurrent) {
 				errs = append(errs, err)
 			}
 			if ctx.Err() != nil {

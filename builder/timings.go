@@ -19,6 +19,7 @@ type Timings struct {
 	Zip       time.Duration // with inflating again what was compressed
 	Verify    time.Duration // reading the archive back
 	Store     time.Duration // into the cache
+	Import    time.Duration // loading the modules, where that is asked for
 	Deliver   time.Duration // into the output folder
 }
 
@@ -32,7 +33,7 @@ type Phase struct {
 func (t Timings) Phases() []Phase {
 	return []Phase{
 		{"resolve", t.Resolve}, {"download", t.Download}, {"install", t.Install}, {"export", t.Export}, {"normalise", t.Normalise},
-		{"zip", t.Zip}, {"verify", t.Verify}, {"store", t.Store}, {"deliver", t.Deliver},
+		{"zip", t.Zip}, {"verify", t.Verify}, {"store", t.Store}, {"import", t.Import}, {"deliver", t.Deliver},
 	}
 }
 

@@ -28,9 +28,9 @@ const (
 // reports them.
 type graph struct {
 	definition *llb.Definition
-	image      string          // the vertex that pulls the image
-	parts      fsutil.FS       // what the definition takes as partsName; nil: nothing
-	steps      map[string]bool // those that run steps
+	image      string               // the vertex that pulls the image
+	locals     map[string]fsutil.FS // what the definition takes from here, by name
+	steps      map[string]bool      // those that run steps
 }
 
 type graphOptions struct {
@@ -65,10 +65,12 @@ func newGraph(ctx context.Context, c *runtimes.Container, o graphOptions) (*grap
 	g := &graph{image: "image " + c.Image, steps: map[string]bool{}}
 	root := llb.Image(c.Image, llb.WithCustomName(g.image))
 	if len(c.Parts) > 0 {
+		var parts fsutil.FS
 		var err error
-		if root, g.parts, err = withParts(root, c.Parts); err != nil {
+		if root, parts, err = withParts(root, c.Parts); err != nil {
 			return nil, err
 		}
+		g.locals = map[string]fsutil.FS{partsName: parts}
 	}
 	output := llb.Scratch()
 	for _, step := range c.Steps {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/util/staticfs"
+	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -25,7 +26,7 @@ const maxPart = 512 << 20
 
 // withParts puts the files of parts where they belong in root. They go to the
 // daemon with the session, which unlike the definition may be of any size.
-func withParts(root llb.State, parts []runtimes.Part) (llb.State, *staticfs.FS, error) {
+func withParts(root llb.State, parts []runtimes.Part) (llb.State, fsutil.FS, error) {
 	files, content := staticfs.NewFS(), sha256.New()
 	for i, part := range parts {
 		if part.Files == nil {

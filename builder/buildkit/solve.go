@@ -10,7 +10,6 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
-	"github.com/tonistiigi/fsutil"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -38,6 +37,7 @@ func (e *Engine) solve(ctx context.Context, c connection, q solveRequest) error 
 
 func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, out *output) error {
 	opt := client.SolveOpt{
+		LocalMounts: q.graph.locals,
 		Exports: []client.ExportEntry{{
 			Type:   client.ExporterTar,
 			Output: func(map[string]string) (io.WriteCloser, error) { return out, nil },
@@ -45,9 +45,6 @@ func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, ou
 	}
 	if e.HostNetwork {
 		opt.AllowedEntitlements = []string{hostNetwork}
-	}
-	if q.graph.parts != nil {
-		opt.LocalMounts = map[string]fsutil.FS{partsName: q.graph.parts}
 	}
 	if len(q.secrets) > 0 {
 		opt.Session = []session.Attachable{secretsprovider.FromMap(q.secrets)}

@@ -40,6 +40,7 @@ type task struct {
 	downloads map[string]counts // kept, for the line at the end
 	log       string            // the last line that a tool printed in the phase
 	line      *liveLine
+	loaded    bool // it was built before, and its modules are loaded
 }
 
 type counts struct{ done, total int64 }
@@ -133,10 +134,20 @@ func (p *progress) sayOnce(text string) {
 
 func (p *progress) start(id builder.TargetID, engine string) {
 	said := "building, engine " + engine
-	if engine == "none" { // a plain layer
+	switch engine {
+	case "none": // a plain layer
 		said = "packing"
+	case "import": // one that the cache had
+		said = "loading its modules"
 	}
 	p.begin(id.String(), label(id), said)
+	if engine == "import" {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if t := p.task(id.String()); t != nil {
+			t.loaded = true
+		}
+	}
 }
 
 // begin adds a task. Label is its name in few characters, and said what begins
@@ -234,6 +245,8 @@ func (t *task) status() string {
 		return "fetching the installed files"
 	case "zip":
 		return "compressing" + sum(t.items).amount()
+	case "load":
+		return "loading the modules"
 	case "verify":
 		return "reading back" + sum(t.items).amount()
 	}
@@ -247,6 +260,9 @@ func (p *progress) end(name, how string) {
 	var line *liveLine
 	if t != nil {
 		line = t.line
+		if t.loaded && how == "built" {
+			how = "loaded"
+		}
 		for i := range p.tasks {
 			if p.tasks[i] == t {
 				p.tasks = append(p.tasks[:i], p.tasks[i+1:]...)

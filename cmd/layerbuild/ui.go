@@ -31,6 +31,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/builder/smoke"
 	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -82,6 +83,7 @@ func hint(err error) string {
 		pkg         *runtimes.PackageError
 		network     *runtimes.NetworkError
 		findings    *check.FindingsError
+		unloaded    *smoke.FailedError
 		authority   x509.UnknownAuthorityError
 		invalid     x509.CertificateInvalidError
 		login       *runtimes.LoginError
@@ -122,6 +124,8 @@ func hint(err error) string {
 		return "see whether the address is right and can be reached from here"
 	case errors.As(err, &findings):
 		return findings.Rule.Hint
+	case errors.As(err, &unloaded):
+		return "see whether excludeFiles, exclude or slim leave out what is needed; what is never loaded in Lambda is passed over by check: {import: true, skip: [" + unloaded.Failures[0].Name + "]}"
 	case errors.As(err, &install) && missingModule(install) != "":
 		name, _, _ := strings.Cut(strings.TrimPrefix(install.Step, "build "), " ")
 		return fmt.Sprintf("what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {%s: [%s]}", name, missingModule(install))
