@@ -5,13 +5,10 @@ package main
 import (
 	"bytes"
 	"debug/elf"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestWithoutEmulation: what is prebuilt is installed for arm64 by a BuildKit of
@@ -19,7 +16,7 @@ import (
 // from the kernel while it runs, so it runs alone.
 func TestWithoutEmulation(t *testing.T) {
 	withoutQemu(t)
-	t.Setenv("BUILDKIT_HOST", startBuildkitd(t))
+	t.Setenv("BUILDKIT_HOST", startBuildkitd(t, ""))
 	r := &runner{t: t, dir: t.TempDir(), data: t.TempDir()}
 	if err := os.CopyFS(r.dir, os.DirFS("../../testdata/examples/image-api")); err != nil {
 		t.Fatal(err)
@@ -78,42 +75,4 @@ func withoutQemu(t *testing.T) {
 			t.Error("qemu is not registered any more: make testbed", err)
 		}
 	})
-}
-
-// startBuildkitd starts a daemon of the test's own, which has asked the kernel
-// what it can run, and gives its address.
-func startBuildkitd(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	socket := "unix://" + filepath.Join(dir, "sock")
-	config := fmt.Sprintf("root = %q\n[grpc]\naddress = [%q]\n[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n[worker.containerd]\nenabled = false\n"+
-		"[registry.\"public.ecr.aws\"]\nmirrors = [%[3]q]\n[registry.%[3]q]\nhttp = true\n", filepath.Join(dir, "root"), socket, setting(t, "LAYERBUILD_TEST_REGISTRY"))
-	if err := os.WriteFile(filepath.Join(dir, "buildkitd.toml"), []byte(config), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	programs := setting(t, "LAYERBUILD_TEST_BUILDKIT_PROGRAMS")
-	daemon := exec.Command(filepath.Join(programs, "buildkitd"), "--config", filepath.Join(dir, "buildkitd.toml"))
-	var log bytes.Buffer
-	daemon.Stdout, daemon.Stderr = &log, &log
-	if err := daemon.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = daemon.Process.Signal(os.Interrupt)
-		_ = daemon.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		out, err := exec.Command(filepath.Join(programs, "buildctl"), "--addr", socket, "debug", "workers").CombinedOutput()
-		switch {
-		case err == nil && strings.Contains(string(out), "arm64"):
-			t.Fatalf("the daemon can run programs of arm64:\n%s", out)
-		case err == nil:
-			return socket
-		case time.Now().After(deadline):
-			t.Fatalf("no daemon: %v\n%s", err, out)
-		}
-	}
 }

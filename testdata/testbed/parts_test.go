@@ -81,7 +81,7 @@ func TestRecipeKey(t *testing.T) {
 func TestArchsOf(t *testing.T) {
 	for _, im := range images {
 		want := archs
-		if !slices.Contains([]string{"lambda/python:3.11", "lambda/nodejs:22", "lambda/java:21", "sam/build-python3.11:latest"}, im.String()) {
+		if !slices.Contains([]string{"lambda/python:3.11", "lambda/nodejs:22", "lambda/java:21", "sam/build-python3.11:latest", "sam/build-java21:latest"}, im.String()) {
 			want = []arch{native()}
 		}
 		if got := (&testbed{archs: archs}).archsOf(im); !slices.Equal(got, want) {
