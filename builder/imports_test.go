@@ -16,7 +16,8 @@ var mayImport = map[string][]string{
 	"runtimes/python/pep":   {"runtimes"},
 	"runtimes/python/wheel": {},
 
-	"runtimes/node":          {"runtimes", "runtimes/node/commands"},
+	"runtimes/node":          {"runtimes", "runtimes/node/commands", "runtimes/node/ranges"},
+	"runtimes/node/ranges":   {},
 	"runtimes/node/commands": {},
 
 	// What pip and uv read beside a project is Python's business, too, but no
@@ -43,8 +44,8 @@ var mayImport = map[string][]string{
 	"cache/web":        {"cache"},
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check", "builder/smoke"},
 	"builder/tree":     {"runtimes", "zipper"},
-	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep"},
 	"builder/smoke":    {"runtimes"},
+	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep", "runtimes/node/ranges"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "builder/jvm"},
 	"builder/git":      {"runtimes"},
@@ -65,7 +66,7 @@ var onlyIn = map[string]string{
 	"gopkg.in/ini.v1":                         "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar":           "runtimes builder runtimes/node",
 	"github.com/vbauerster/mpb":               "cmd/layerbuild",
-	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node runtimes/java",
+	"deps.dev/util":                           "runtimes/python/pep runtimes/python/wheel runtimes/node/ranges runtimes/java",
 	"github.com/agext/levenshtein":            "builder cmd/layerbuild",
 	"github.com/cenkalti/backoff":             "builder/direct cache",
 	"google.golang.org/protobuf":              "cache/web",

@@ -19,6 +19,7 @@ func Gather(t runtimes.Tree, limit int64) Facts {
 		Weight:   weight,
 		Binaries: summary(all),
 		Places:   placesOf(t),
+		Node:     packages(t),
 		Java:     java,
 		Python:   pythonOf(t),
 		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), pathFindings(all), damaged, damagedJars),

@@ -144,20 +144,26 @@ const maxBinary = 1 << 30
 
 // readBinary reads a file's headers.
 func readBinary(f runtimes.TreeFile) (linked, error) {
-	r, err := f.Open()
+	at, done, err := readerAt(f)
 	if err != nil {
 		return linked{}, err
 	}
-	defer r.Close()
-	at, ok := r.(io.ReaderAt)
-	if !ok {
-		data, err := f.ReadAll(maxBinary)
-		if err != nil {
-			return linked{}, err
-		}
-		at = bytes.NewReader(data)
-	}
+	defer done()
 	return readELF(at)
+}
+
+// readerAt opens a file for random access, until done is called.
+func readerAt(f runtimes.TreeFile) (at io.ReaderAt, done func() error, err error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	if at, ok := r.(io.ReaderAt); ok {
+		return at, r.Close, nil
+	}
+	defer r.Close()
+	data, err := f.ReadAll(maxBinary)
+	return bytes.NewReader(data), func() error { return nil }, err
 }
 
 // readELF reads what a loader looks at, errNoELF where it would not.

@@ -22,6 +22,8 @@ type elfImage struct {
 	runpath string
 	rpath   string
 	system  elf.OSABI
+	symbols []string // "napi_create_object", which it needs; "+node_register_module_v115", which it has
+	module  int      // of an addon that registers with a record: its NODE_MODULE_VERSION
 }
 
 // elfFile writes a shared library with nothing but what the loader looks at
@@ -69,19 +71,48 @@ func elfFile(i elfImage) []byte {
 	}
 	dynamic = append(dynamic, make([]byte, 16)...) // DT_NULL
 
+	dynsym := make([]byte, 48)
+	for _, symbol := range i.symbols {
+		name, defined := strings.CutPrefix(symbol, "+")
+		entry := make([]byte, 24)
+		le.PutUint32(entry, str(name))
+		if defined {
+			entry[6] = 1
+		}
+		dynsym = append(dynsym, entry...)
+	}
+
 	type section struct {
-		kind elf.SectionType
-		data []byte
-		link uint32
-		size uint64 // of an entry
+		kind  elf.SectionType
+		data  []byte
+		link  uint32
+		size  uint64 // of an entry
+		flags elf.SectionFlag
+		addr  uint64
 	}
 	sections := []section{
-		{}, {elf.SHT_STRTAB, strs, 0, 0}, {elf.SHT_DYNSYM, make([]byte, 48), 1, 24},
-		{elf.SHT_GNU_VERSYM, make([]byte, 4), 2, 2}, {elf.SHT_GNU_VERNEED, verneed, 1, 0}, {elf.SHT_DYNAMIC, dynamic, 1, 16},
+		{}, {kind: elf.SHT_STRTAB, data: strs}, {kind: elf.SHT_DYNSYM, data: dynsym, link: 1, size: 24},
+		{kind: elf.SHT_GNU_VERSYM, data: make([]byte, 4), link: 2, size: 2}, {kind: elf.SHT_GNU_VERNEED, data: verneed, link: 1},
+		{kind: elf.SHT_DYNAMIC, data: dynamic, link: 1, size: 16},
+	}
+	if i.module != 0 {
+		const at = 0x4040
+		record := make([]byte, 0x60) // node.h's node_module behind another variable
+		le.PutUint32(record[0x20:], uint32(i.module))
+		relative := uint64(elf.R_X86_64_RELATIVE)
+		if i.machine == elf.EM_AARCH64 {
+			relative = uint64(elf.R_AARCH64_RELATIVE)
+		}
+		var moved []byte
+		for _, pointer := range []uint64{at, at + 0x30, at + 0x38, at + 0x48} {
+			moved = le.AppendUint64(le.AppendUint64(le.AppendUint64(moved, pointer), relative), 0x1000)
+		}
+		sections = append(sections, section{kind: elf.SHT_PROGBITS, data: record, flags: elf.SHF_ALLOC | elf.SHF_WRITE, addr: at},
+			section{kind: elf.SHT_RELA, data: moved, size: 24})
 	}
 	var body, table []byte
 	for _, s := range sections {
-		h := elf.Section64{Type: uint32(s.kind), Off: uint64(64 + len(body)), Size: uint64(len(s.data)), Link: s.link, Entsize: s.size}
+		h := elf.Section64{Type: uint32(s.kind), Off: uint64(64 + len(body)), Size: uint64(len(s.data)), Link: s.link, Entsize: s.size, Flags: uint64(s.flags), Addr: s.addr}
 		body = append(body, s.data...)
 		var b bytes.Buffer
 		_ = binary.Write(&b, le, h)

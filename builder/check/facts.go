@@ -9,7 +9,7 @@ import (
 
 // factsVersion changes whenever Facts come to say more, or something else, of
 // the same tree.
-const factsVersion = 6
+const factsVersion = 7
 
 // Facts are what the checks have to know of a tree. They do not depend on who
 // is going to use it, so they are stored with the archive, which may serve
@@ -19,6 +19,7 @@ type Facts struct {
 	Weight   Weight    `json:"weight"`
 	Binaries []Binary  `json:"binaries,omitempty"`
 	Places   Places    `json:"places,omitzero"`
+	Node     Node      `json:"node,omitzero"`
 	Java     Java      `json:"java,omitzero"`
 	Python   *Python   `json:"python,omitempty"`
 	Found    []Finding `json:"found,omitempty"` // whatever the target
@@ -66,7 +67,7 @@ func (f Facts) Judge(targets []Target, allowed func(Finding) bool) ([]Finding, e
 
 // findings are what the facts come to for one target.
 func (f Facts) findings(t Target) []Finding {
-	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), neededFindings(f.Binaries, t), javaFindings(f.Java, t), pythonFindings(f.Python, t))
+	return slices.Concat(weightFindings(f.Weight, t), misplacedFindings(f.Places, t), elfFindings(f.Binaries, t), neededFindings(f.Binaries, t), pythonFindings(f.Python, t), nodeFindings(f.Node, t), javaFindings(f.Java, t))
 }
 
 // summary keeps one binary of those of a package that need the same.

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/node/ranges"
 )
 
 // berryConfig is what counts here of a project's .yarnrc.yml. It has no other
@@ -62,7 +63,7 @@ func (c *berryConfig) extend(n *yarnNode, deps []dependency) []dependency {
 		if name != n.name {
 			continue
 		}
-		if ok, known := satisfies(n.version, versions); !ok || !known {
+		if ok, known := ranges.Match(n.version, versions); !ok || !known {
 			continue
 		}
 		more := c.Extensions[key].Dependencies

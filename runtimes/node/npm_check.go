@@ -8,6 +8,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/node/ranges"
 )
 
 // checkManifest holds what a package.json asks for against the lock, as
@@ -54,7 +55,7 @@ func (l *npmLock) differs(folder *npmNode, d dependency) string {
 		}
 		fallthrough
 	case rangeSpec:
-		if ok, known := satisfies(n.version, versions); known && !ok {
+		if ok, known := ranges.Match(n.version, versions); known && !ok {
 			return "has " + n.version
 		}
 	case folderSpec, gitSpec, urlSpec:

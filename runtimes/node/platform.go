@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/node/ranges"
 )
 
 // targetCPU is an architecture in Node.js's words.
@@ -46,19 +47,9 @@ func admitsWord(list []string, word string) bool {
 	return named || negated == len(list)
 }
 
-// fitsNode tells whether an engines.node admits the target's Node.js. Which
-// minor release Lambda has is not known here, only that it is a late one; a
-// bound within the series is met.
+// fitsNode tells whether an engines.node admits the target's Node.js.
 func fitsNode(engines string, t runtimes.Target) bool {
-	if engines == "" || t.Runtime.Version == "" {
-		return true
-	}
-	for _, version := range []string{t.Runtime.Version + ".999.999", t.Runtime.Version + ".0.0"} {
-		if ok, known := satisfies(version, engines); ok || !known {
-			return true
-		}
-	}
-	return false
+	return engines == "" || t.Runtime.Version == "" || ranges.Admits(engines, t.Runtime.Version)
 }
 
 // platformWords says for people where a package runs: "darwin arm64".

@@ -3,7 +3,7 @@ package node
 import (
 	"strings"
 
-	"deps.dev/util/semver"
+	"github.com/layerbuild/layerbuild/runtimes/node/ranges"
 )
 
 // specKind says what a dependency's specifier is.
@@ -40,7 +40,7 @@ func kindOf(spec string) specKind {
 		return urlSpec
 	case hasScheme:
 		return otherSpec
-	case isRange(spec):
+	case ranges.Valid(spec):
 		return rangeSpec
 	case strings.Contains(spec, "/"):
 		return gitSpec
@@ -55,26 +55,4 @@ func splitAlias(spec string) (name, versions string) {
 		return spec[:at], spec[at+1:]
 	}
 	return spec, ""
-}
-
-func isRange(spec string) bool {
-	if spec == "" || spec == "*" {
-		return true
-	}
-	_, err := semver.NPM.ParseConstraint(spec)
-	return err == nil
-}
-
-// satisfies tells whether a version is in a range; known is false where the
-// range cannot be read.
-func satisfies(version, versions string) (ok, known bool) {
-	versions = strings.TrimSpace(versions)
-	if versions == "" || versions == "*" {
-		return true, true
-	}
-	c, err := semver.NPM.ParseConstraint(versions)
-	if err != nil {
-		return false, false
-	}
-	return c.Match(version), true
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/node/ranges"
 )
 
 // yarnFormat is a yarn.lock, by yarn 1 or by yarn 2 to 4.
@@ -201,7 +202,7 @@ func (r *yarnReader) workspace(d dependency) *yarnMember {
 		return nil
 	}
 	if spec := strings.TrimPrefix(d.spec, "workspace:"); kindOf(spec) == rangeSpec {
-		if ok, known := satisfies(cmp.Or(m.Version, "0.0.0"), spec); known && !ok {
+		if ok, known := ranges.Match(cmp.Or(m.Version, "0.0.0"), spec); known && !ok {
 			return nil
 		}
 	}
