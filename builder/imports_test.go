@@ -12,8 +12,9 @@ const module = "github.com/layerbuild/layerbuild/"
 // import, by prefix of the import path below the module. Tests are free.
 var mayImport = map[string][]string{
 	"runtimes":              {},
-	"runtimes/python":       {"runtimes", "runtimes/python/pep", "runtimes/python/wheel"},
+	"runtimes/python":       {"runtimes", "runtimes/python/pep", "runtimes/python/pyc", "runtimes/python/wheel"},
 	"runtimes/python/pep":   {"runtimes"},
+	"runtimes/python/pyc":   {},
 	"runtimes/python/wheel": {},
 
 	"runtimes/node":          {"runtimes", "runtimes/node/commands", "runtimes/node/ranges"},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check", "builder/smoke"},
 	"builder/tree":     {"runtimes", "zipper"},
 	"builder/smoke":    {"runtimes"},
-	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep", "runtimes/node/ranges"},
+	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep", "runtimes/node/ranges", "runtimes/python/pyc"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "builder/jvm"},
 	"builder/git":      {"runtimes"},

@@ -1,21 +1,13 @@
 package python
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"path"
 	"regexp"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
-)
-
-// A compiled module begins with these (PEP 552): the magic number of its
-// Python, flags, and the hash of its source.
-const (
-	bytecodeHead  = 16
-	uncheckedHash = 0b01 // by the hash of its source, which is not looked at when it is imported
+	"github.com/layerbuild/layerbuild/runtimes/python/pyc"
 )
 
 // maxModule bounds what is read of a module or its bytecode.
@@ -67,7 +59,7 @@ func (n *normaliser) addBytecode(out runtimes.Tree) error {
 		if !ok || n.recipe.Excluded(to) {
 			continue
 		}
-		if err := checkBytecode(from, f, last.found); err != nil {
+		if err := checkBytecode(f, last.found); err != nil {
 			return fmt.Errorf("installed tree: %s: %w", from, err)
 		}
 		f.Mode, f.Package = mode(false), last.dist.name
@@ -79,9 +71,9 @@ func (n *normaliser) addBytecode(out runtimes.Tree) error {
 	return nil
 }
 
-// checkBytecode makes sure that the file at p is bound to the module by the
+// checkBytecode makes sure that the file f is bound to the module by the
 // hash of its source, and that Python will take it without looking.
-func checkBytecode(p string, f, module runtimes.TreeFile) error {
+func checkBytecode(f, module runtimes.TreeFile) error {
 	if f.Mode.Type() != 0 {
 		return fmt.Errorf("not a regular file")
 	}
@@ -89,58 +81,19 @@ func checkBytecode(p string, f, module runtimes.TreeFile) error {
 	if err != nil {
 		return err
 	}
-	if len(data) <= bytecodeHead || data[2] != '\r' || data[3] != '\n' {
-		return fmt.Errorf("not a compiled module")
+	head, err := pyc.Parse(data)
+	if err != nil {
+		return err
 	}
-	if flags := binary.LittleEndian.Uint32(data[4:]); flags != uncheckedHash {
-		return fmt.Errorf("compiled with flags %#b, not %#b: unchecked, by the hash of its source", flags, uncheckedHash)
+	if head.Flags != pyc.ByHash {
+		return fmt.Errorf("compiled with flags %#b, not %#b: unchecked, by the hash of its source", head.Flags, pyc.ByHash)
 	}
 	source, err := module.ReadAll(maxModule)
 	if err != nil {
 		return err
 	}
-	rounds := 1 // those of SipHash for each word
-	if strings.HasSuffix(p, ".cpython-39.pyc") || strings.HasSuffix(p, ".cpython-310.pyc") {
-		rounds = 2
-	}
-	magic := uint64(binary.LittleEndian.Uint32(data))
-	if sipHash(magic, source, rounds) != binary.LittleEndian.Uint64(data[8:]) {
+	if pyc.SourceHash(head.Magic, source) != head.Hash() {
 		return fmt.Errorf("compiled from another source")
 	}
 	return nil
-}
-
-// sipHash is SipHash-1-3 (rounds 1) or SipHash-2-4 (rounds 2) with a key of
-// which the second half is 0, as Python hashes a module's source.
-func sipHash(key uint64, data []byte, rounds int) uint64 {
-	v := [4]uint64{0x736f6d6570736575 ^ key, 0x646f72616e646f6d, 0x6c7967656e657261 ^ key, 0x7465646279746573}
-	mix := func(n int) {
-		for range n {
-			v[0] += v[1]
-			v[2] += v[3]
-			v[1] = bits.RotateLeft64(v[1], 13) ^ v[0]
-			v[3] = bits.RotateLeft64(v[3], 16) ^ v[2]
-			v[0] = bits.RotateLeft64(v[0], 32)
-			v[2] += v[1]
-			v[0] += v[3]
-			v[1] = bits.RotateLeft64(v[1], 17) ^ v[2]
-			v[3] = bits.RotateLeft64(v[3], 21) ^ v[0]
-			v[2] = bits.RotateLeft64(v[2], 32)
-		}
-	}
-	word := func(m uint64) {
-		v[3] ^= m
-		mix(rounds)
-		v[0] ^= m
-	}
-	var end [8]byte
-	end[7] = byte(len(data))
-	for ; len(data) >= 8; data = data[8:] {
-		word(binary.LittleEndian.Uint64(data))
-	}
-	copy(end[:7], data)
-	word(binary.LittleEndian.Uint64(end[:]))
-	v[2] ^= 0xff
-	mix(rounds + 2)
-	return v[0] ^ v[1] ^ v[2] ^ v[3]
 }

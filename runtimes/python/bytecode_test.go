@@ -8,42 +8,18 @@ import (
 	"testing"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python/pyc"
 )
 
 // Python 3.11's magic number, and with the carriage return and the line feed
 // that follow it.
 const magic311 = 0x0a0d0da7
 
-// TestSourceHash holds the hash against what Python gives: the first two are
-// CPython's own test of either algorithm, the others are 3.11's source_hash.
-func TestSourceHash(t *testing.T) {
-	for _, test := range []struct {
-		key    uint64
-		rounds int
-		data   string
-		want   string
-	}{
-		{42, 2, "hi", "c6e75a0d033a7dab"},
-		{42, 1, "hi", "fbd94705af249b7e"},
-		{magic311, 1, "", "738d9cd5d5e87f73"},
-		{magic311, 1, "x", "c2b4883120da9471"},
-		{magic311, 1, "1234567", "771b330c6bae621e"},
-		{magic311, 1, "12345678", "34289d744291b0e4"},
-		{magic311, 1, "123456789", "e137ee97cf87c192"},
-		{magic311, 1, "print('hello')\n", "de8f2668cdc2c7b5"},
-	} {
-		got := binary.LittleEndian.AppendUint64(nil, sipHash(test.key, []byte(test.data), test.rounds))
-		if fmt.Sprintf("%x", got) != test.want {
-			t.Errorf("%q by %d rounds: got %x, want %s", test.data, test.rounds, got, test.want)
-		}
-	}
-}
-
 // bytecodeOf is a file that looks as what Python 3.11 makes of a module.
 func bytecodeOf(source string) runtimes.TreeFile {
 	data := binary.LittleEndian.AppendUint32(nil, magic311)
-	data = binary.LittleEndian.AppendUint32(data, uncheckedHash)
-	data = binary.LittleEndian.AppendUint64(data, sipHash(magic311, []byte(source), 1))
+	data = binary.LittleEndian.AppendUint32(data, pyc.ByHash)
+	data = binary.LittleEndian.AppendUint64(data, pyc.SourceHash(magic311, []byte(source)))
 	return runtimes.NewTreeFile(append(data, "code of "+source...), true)
 }
 
@@ -181,7 +157,7 @@ func TestNormaliseBytecodeErrors(t *testing.T) {
 		{"by time", changed(4, 0), "compiled with flags 0b0, not 0b1"},
 		{"checked", changed(4, 3), "compiled with flags 0b11, not 0b1"},
 		{"no magic number", changed(2, 0), "not a compiled module"},
-		{"cut short", func(tree runtimes.Tree) { tree[at] = runtimes.NewTreeFile(make([]byte, bytecodeHead), false) }, "not a compiled module"},
+		{"cut short", func(tree runtimes.Tree) { tree[at] = runtimes.NewTreeFile(make([]byte, pyc.HeadSize), false) }, "not a compiled module"},
 		{"of another source", func(tree runtimes.Tree) { tree[at] = bytecodeOf("other") }, "mod.cpython-311.pyc: compiled from another source"},
 		{"a link", func(tree runtimes.Tree) {
 			tree[at] = runtimes.TreeFile{Mode: fs.ModeSymlink | 0o777, Link: "/etc/passwd"}
