@@ -23,6 +23,9 @@ type Places struct {
 	Found []string `json:"found,omitempty"`
 	// Elsewhere has, by language, the first one that none does.
 	Elsewhere map[string]string `json:"elsewhere,omitempty"`
+	// Nested is a folder below python/ that has packages where none lies where
+	// Python searches.
+	Nested string `json:"nested,omitempty"`
 }
 
 // searched matches the places that runtimes search, at the top or in the folder
@@ -35,6 +38,7 @@ var packed = []struct {
 	where    *regexp.Regexp
 }{
 	{"python", regexp.MustCompile(`^((?:.+/)?site-packages|[^/]+\.dist-info)/`)},
+	{"python", regexp.MustCompile(`^([^/]+)/__init__\.py$`)},
 	{"nodejs", regexp.MustCompile(`^((?:[^/]+/)?node_modules)/`)},
 }
 
@@ -57,7 +61,31 @@ func placesOf(t runtimes.Tree) Places {
 		}
 	}
 	p.Found = slices.Sorted(maps.Keys(found))
+	p.Nested = nested(t)
 	return p
+}
+
+var (
+	// topModule matches what Python imports, or lists as installed, in a folder
+	// that it searches.
+	topModule = regexp.MustCompile(`^python/(?:lib/python[0-9.]+/site-packages/)?(?:[^/]+\.(?:py|pyc|so)|[^/]+/__init__\.pyc?|[^/]+\.dist-info/.+)$`)
+	// installed matches the metadata of a package anywhere else.
+	installed = regexp.MustCompile(`^(python/.+)/[^/]+\.dist-info/(?:METADATA|RECORD|WHEEL)$`)
+)
+
+// nested looks for packages in a folder below python/ that is none which Python
+// searches, such as python/site-packages. Packages that another one has within
+// itself are none such.
+func nested(t runtimes.Tree) (at string) {
+	for _, name := range t.Paths() {
+		if topModule.MatchString(name) {
+			return ""
+		}
+		if m := installed.FindStringSubmatch(name); m != nil && at == "" {
+			at = m[1]
+		}
+	}
+	return at
 }
 
 // place is the folder of a language's packages that a file lies in, and whether
@@ -90,6 +118,9 @@ func misplacedFindings(p Places, t Target) []Finding {
 		return nil
 	}
 	other := p.Elsewhere[t.Runtime.Family]
+	if t.Runtime.Family == "python" && p.Nested != "" {
+		return []Finding{{ID: Misplaced, Path: p.Nested, Problem: misplaced(t, right)}}
+	}
 	for _, at := range p.Found {
 		if slices.Contains(right, at) {
 			return nil
@@ -101,5 +132,9 @@ func misplacedFindings(p Places, t Target) []Finding {
 	if other == "" {
 		return nil
 	}
-	return []Finding{{ID: Misplaced, Path: other, Problem: "is no folder that " + t.Runtime.Name + " searches: it looks in " + strings.Join(right, " and ")}}
+	return []Finding{{ID: Misplaced, Path: other, Problem: misplaced(t, right)}}
+}
+
+func misplaced(t Target, right []string) string {
+	return "is no folder that " + t.Runtime.Name + " searches: it looks in " + strings.Join(right, " and ")
 }

@@ -1,12 +1,15 @@
 package check_test
 
 import (
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/python/pyc"
 )
 
 // site is where the packages of al2023 lie.
@@ -56,6 +59,68 @@ func plantedInPython() []planted {
 	}
 }
 
+// The magic numbers of Python 3.12 and 3.13.
+const number312, number313 = 3531, 3571
+
+// bytecode is a compiled module: eight bytes follow its magic number and flags.
+func bytecode(number uint16, flags uint32, sum uint64) runtimes.TreeFile {
+	data := binary.LittleEndian.AppendUint32(nil, uint32(number)|'\r'<<16|'\n'<<24)
+	data = binary.LittleEndian.AppendUint32(data, flags)
+	return file("m", binary.LittleEndian.AppendUint64(data, sum))
+}
+
+// hash313 is Python 3.13's hash of a source.
+func hash313(source string) uint64 {
+	return pyc.SourceHash(number313|'\r'<<16|'\n'<<24, []byte(source))
+}
+
+// sizeOf is what bytecode says of the source that it was compiled from, without
+// the time.
+func sizeOf(source string) uint64 { return uint64(len(source)) << 32 }
+
+// plantedInBytecode are modules whose bytecode is not used, or should not be.
+func plantedInBytecode() []planted {
+	const source, at = "x = 1\n", site + "m/__pycache__/a.cpython-313.pyc"
+	in := func(name string, f runtimes.TreeFile) runtimes.Tree {
+		return runtimes.Tree{site + "m/a.py": file("m", []byte(source)), site + "m/" + name: f}
+	}
+	here := func(f runtimes.TreeFile) runtimes.Tree { return in("__pycache__/a.cpython-313.pyc", f) }
+	return []planted{
+		{"of Python 3.12", al2023, in("__pycache__/a.cpython-312.pyc", bytecode(number312, 0, sizeOf(source))), check.PythonBytecode, site + "m/__pycache__/a.cpython-312.pyc"},
+		{"without its source", al2023, in("__pycache__/b.cpython-313.pyc", bytecode(number313, 0, 0)), check.PythonBytecode, site + "m/__pycache__/b.cpython-313.pyc"},
+		{"optimised, without its source", al2023, in("__pycache__/b.cpython-313.opt-2.pyc", bytecode(number313, 0, 0)), check.PythonBytecode, site + "m/__pycache__/b.cpython-313.opt-2.pyc"},
+		{"of a shorter source", al2023, here(bytecode(number313, 0, sizeOf(source)-1<<32)), check.PythonStale, at},
+		{"of another source, checked", al2023, here(bytecode(number313, 3, hash313("x = 2\n"))), check.PythonStale, at},
+		{"of a pre-release", al2023, here(bytecode(number313-5, 0, sizeOf(source))), check.PythonStale, at},
+		{"cut off", al2023, here(file("m", []byte("\xf3\r\r\n"))), check.PythonStale, at},
+		{"of another source, unchecked", al2023, here(bytecode(number313, 1, hash313("x = 2\n"))), check.PythonCode, at},
+		{"alone, of Python 3.12", al2023, in("b.pyc", bytecode(number312, 0, 0)), check.PythonCode, site + "m/b.pyc"},
+	}
+}
+
+// plantedInStarts are commands and .pth files that do not do what they should.
+func plantedInStarts() []planted {
+	with := func(name, text string) runtimes.Tree {
+		f := runtimes.NewTreeFile([]byte(text), strings.Contains(name, "bin/"))
+		f.Package = "m"
+		return runtimes.Tree{site + "m/__init__.py": file("m", nil), site + "lib/n.py": file("m", nil), name: f}
+	}
+	return []planted{
+		{"setuptools", al2023, with(site+"__editable__.m-1.0.pth", "import __editable___m_1_0_finder; __editable___m_1_0_finder.install()"), check.PythonEditable, site + "__editable__.m-1.0.pth"},
+		{"a path of the machine", al2023, with(site+"_m.pth", "/home/me/project/src\n"), check.PythonEditable, site + "_m.pth"},
+		{"a path that leaves the layer", al2023, with("python/m.pth", "# m\n\n../../src\n"), check.PythonEditable, "python/m.pth"},
+		{"code", al2023, with(site+"m.pth", "import m.patch; m.patch.apply()\n"), check.PythonPth, site + "m.pth"},
+		{"a folder", al2023, with(site+"m.pth", "lib\n"), check.PythonPth, site + "m.pth"},
+		{"a folder by its place in /opt", al2023, with(site+"m.pth", "/opt/"+site+"lib\n"), check.PythonPth, site + "m.pth"},
+		{"a virtual environment", al2023, with("bin/m", "#!/home/me/.venv/bin/python3\n"), check.PythonScript, "bin/m"},
+		{"another Python", al2023, with("python/bin/m", "#!/var/lang/bin/python3.12\n"), check.PythonScript, "python/bin/m"},
+		{"another Python by PATH", al2023, with("bin/m", "#!/usr/bin/env -S python3.12 -I\n"), check.PythonScript, "bin/m"},
+		{"a wheel's own form", al2023, with("python/bin/m", "#!python\n"), check.PythonScript, "python/bin/m"},
+		{"Windows's line ending", al2023, with("bin/m", "#!/bin/sh\r\n"), check.PythonScript, "bin/m"},
+		{"Perl", al2023, with("bin/m", "#!/usr/bin/perl -w"), check.PythonScript, "bin/m"},
+	}
+}
+
 // TestPythonSound: what looks like a defect of Python's packages and is none.
 func TestPythonSound(t *testing.T) {
 	of := func(names ...string) runtimes.Tree {
@@ -96,6 +161,37 @@ func TestPythonSound(t *testing.T) {
 			tree[site+"o-1.0.dist-info/RECORD"] = file("o", nil)
 			return tree
 		}(), nil},
+		"bytecode": {runtimes.Tree{
+			site + "m/a.py":                                   file("m", []byte("x = 1\n")),
+			site + "m/b.py":                                   file("m", nil),
+			site + "m/c.py":                                   file("m", []byte("x = 2\n")),
+			site + "m/__pycache__/a.cpython-313.pyc":          bytecode(number313, 0, sizeOf("x = 1\n")),
+			site + "m/__pycache__/a.cpython-312.pyc":          bytecode(number312, 0, sizeOf("x = 1\n")),
+			site + "m/__pycache__/b.cpython-313.pyc":          bytecode(number313, 1, hash313("")),
+			site + "m/__pycache__/c.cpython-313.opt-1.pyc":    bytecode(number313, 3, hash313("x = 2\n")),
+			site + "m/c.pyc":                                  bytecode(number312, 0, 0),
+			site + "m/alone.pyc":                              bytecode(number313, 0, 0),
+			site + "m/tests/old.pyc":                          bytecode(number312, 0, 0),
+			"python/lib/python3.12/site-packages/m/alone.pyc": bytecode(number312, 0, 0),
+		}, []check.Target{al2023, both}},
+		".pth files": {runtimes.Tree{
+			site + "m/__init__.py":              file("m", nil),
+			site + "distutils-precedence.pth":   file("setuptools", []byte("import os; __import__('_distutils_hack').do_override()\n")),
+			site + "google_x-1.0-py3-nspkg.pth": file("google-x", []byte("import sys, types, os;has_mfs = True\n")),
+			site + "m.pth":                      file("m", []byte("# nothing\n\nnot-there\n")),
+			site + "m/data/inner.pth":           file("m", []byte("/home/me\n")),
+			site + "torch.d/model-weights.pth":  file("m", []byte("PK\x03\x04")),
+		}, nil},
+		"commands": {func() runtimes.Tree {
+			tree := runtimes.Tree{site + "m/__init__.py": file("m", nil)}
+			for i, line := range []string{"#!/var/lang/bin/python3.13", "#!/var/lang/bin/python3", "#!/usr/bin/env python3", "#!/usr/bin/env -S A=1 python3.13 -I", "#!/bin/sh", "#! /bin/bash -e", "#!/opt/bin/tool", "no script"} {
+				tree[fmt.Sprintf("bin/%d", i)] = runtimes.NewTreeFile([]byte(line+"\n"), true)
+			}
+			tree["bin/data"] = file("", []byte("#!/home/me/python\n")) // not executable
+			tree["bin/sub/x"] = runtimes.NewTreeFile([]byte("#!/home/me/python\n"), true)
+			return tree
+		}(), nil},
+		"packages within a package": {of("setuptools/__init__.py", "setuptools/_vendor/packaging-24.2.dist-info/METADATA", "setuptools/_vendor/packaging/__init__.py"), nil},
 		"setuptools's own metadata": {func() runtimes.Tree {
 			tree := wheels(map[string]string{"m-1.0": "Requires-Dist: n>=1\n"})
 			tree[site+"n-1.0-py3.13.egg-info/PKG-INFO"] = file("n", []byte("Name: n\nVersion: 1.0\n"))
@@ -117,7 +213,9 @@ func TestPythonSound(t *testing.T) {
 // its name's spelling.
 func TestPythonElsewhere(t *testing.T) {
 	facts := check.Gather(wheels(map[string]string{"m-1.0": "Requires-Dist: s3transfer\nRequires-Dist: My.Lib\n"}), limit)
-	if warnings, err := facts.Judge([]check.Target{al2023}, nil); len(warnings) != 2 || err != nil {
+	warnings, err := facts.Judge([]check.Target{al2023}, nil)
+	const want = "requires s3transfer (the runtime has one, in a version that Lambda changes) and my-lib, and the layer has no such package"
+	if len(warnings) != 1 || warnings[0].Problem != want || err != nil {
 		t.Errorf("nothing excluded: %q, %v", warnings, err)
 	}
 	target := al2023

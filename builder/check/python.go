@@ -38,6 +38,9 @@ type Python struct {
 	Modules  []ExtensionModule `json:"modules,omitempty"`
 	Requires []RequiredPython  `json:"requires,omitempty"`
 	Unmet    []Unmet           `json:"unmet,omitempty"`
+	Bytecode []Bytecode        `json:"bytecode,omitempty"`
+	Scripts  []Script          `json:"scripts,omitempty"`
+	Found    []placed          `json:"found,omitempty"` // whatever the version
 }
 
 // pythonFolder matches the folders that some Python searches.
@@ -74,6 +77,10 @@ func pythonOf(t runtimes.Tree) *Python {
 	p.Modules = modulesOf(t, names)
 	p.Requires = requiredPythons(dists)
 	p.Unmet = unmet(dists, p.Folders, topLevel(names))
+	compiled := bytecodeOf(t, names)
+	p.Bytecode = compiled.used
+	p.Scripts = scriptsOf(t)
+	p.Found = append(pathFiles(t, names), compiled.placed...)
 	return &p
 }
 
@@ -94,9 +101,23 @@ func pythonFindings(p *Python, t Target) (found []Finding) {
 			found = append(found, r.findings(t)...)
 		}
 	}
-	for _, u := range p.Unmet {
-		if u.Folder == t.Runtime.Version || u.Folder == "" && !slices.Contains(p.Folders, t.Runtime.Version) {
-			found = append(found, u.findings(t)...)
+	view := ""
+	if slices.Contains(p.Folders, t.Runtime.Version) {
+		view = t.Runtime.Version
+	}
+	unmet := slices.DeleteFunc(slices.Clone(p.Unmet), func(u Unmet) bool { return u.Folder != view })
+	found = append(found, unmetFindings(unmet, t)...)
+	for _, b := range p.Bytecode {
+		if searched(b.Folder) {
+			found = append(found, b.findings(t)...)
+		}
+	}
+	for _, s := range p.Scripts {
+		found = append(found, s.findings(t)...)
+	}
+	for _, f := range p.Found {
+		if searched(f.Folder) {
+			found = append(found, f.like(f.More))
 		}
 	}
 	return found

@@ -222,23 +222,44 @@ func topLevel(names []string) map[string][]string {
 // inRuntime are the packages that Lambda's Python runtimes have themselves.
 var inRuntime = []string{"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"}
 
-// findings says whether a target needs the requirement, and what lacks.
-func (u Unmet) findings(t Target) []Finding {
-	r, err := pep.ParseRequirement(u.Text)
-	if err != nil || !r.Marker.Eval(pep.EnvironmentFor(runtimes.Target{Runtime: t.Runtime, Arch: t.Arch})) {
-		return nil
+// unmetFindings says which requirements of packages the layer does not meet for
+// a target. What one package misses is one finding.
+func unmetFindings(all []Unmet, t Target) (found []Finding) {
+	env := pep.EnvironmentFor(runtimes.Target{Runtime: t.Runtime, Arch: t.Arch})
+	missing := make(map[string][]string) // by path
+	for _, u := range all {
+		r, err := pep.ParseRequirement(u.Text)
+		if err != nil || !r.Marker.Eval(env) {
+			continue
+		}
+		r.Marker = pep.Marker{}
+		f := Finding{ID: PythonMissing, Path: u.Path, Package: u.Package}
+		switch {
+		case u.Has != "":
+			f.ID, f.Problem = PythonConflict, fmt.Sprintf("requires %s, and the layer has %s %s", r, r.Name, u.Has)
+		case t.brings(r.Name):
+			continue
+		default:
+			text := r.String()
+			if slices.Contains(inRuntime, r.Name) {
+				text += " (the runtime has one, in a version that Lambda changes)"
+			}
+			missing[u.Path] = append(missing[u.Path], text)
+			if len(missing[u.Path]) > 1 {
+				continue
+			}
+		}
+		found = append(found, f)
 	}
-	r.Marker = pep.Marker{}
-	f := Finding{Path: u.Path, Package: u.Package}
-	switch {
-	case u.Has != "":
-		f.ID, f.Problem = PythonConflict, fmt.Sprintf("requires %s, and the layer has %s %s", r, r.Name, u.Has)
-	case slices.ContainsFunc(t.Elsewhere, func(name string) bool { return pep.NormaliseName(name) == r.Name }):
-		return nil
-	case slices.Contains(inRuntime, r.Name):
-		f.ID, f.Problem = PythonMissing, fmt.Sprintf("requires %s, which the layer has not; the runtime has one, in a version that Lambda changes", r)
-	default:
-		f.ID, f.Problem = PythonMissing, fmt.Sprintf("requires %s, which the layer has not", r)
+	for i, f := range found {
+		if f.ID == PythonMissing {
+			found[i].Problem = "requires " + list(missing[f.Path]) + ", and the layer has no such package"
+		}
 	}
-	return []Finding{f}
+	return found
+}
+
+// brings tells whether a target has a package from elsewhere.
+func (t Target) brings(name string) bool {
+	return slices.ContainsFunc(t.Elsewhere, func(other string) bool { return pep.NormaliseName(other) == name })
 }
