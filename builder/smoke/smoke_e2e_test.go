@@ -158,6 +158,8 @@ func TestPython(t *testing.T) {
 		"online":  "import socket\nsocket.create_connection(('192.0.2.1', 80), 2)\n",
 		// What another module leaves behind is not its own failure.
 		"abreaks": "import sys\nsys.modules['json'] = None\n",
+		// Nor does it help that something was tried before.
+		"fickle":  "import sys\nif not hasattr(sys, 'fickle'):\n    sys.fickle = True\n    raise ImportError('once')\n",
 		"suffers": "import json\n",
 		"thread":  "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n",
 	}
@@ -173,6 +175,7 @@ func TestPython(t *testing.T) {
 		"chained (of chained 1): RuntimeError: read this (ModuleNotFoundError: No module named 'not_there')",
 		"crash (of crash 1): crashes the runtime with SIGSEGV",
 		"ends (of ends 1): ends the runtime with exit status 3",
+		"fickle (of fickle 1): ImportError: once",
 		"hangs (of hangs 1): does not end: given up after 3s",
 		"online (of online 1): OSError: [Errno 101] Network is unreachable",
 		"quits (of quits 1): SystemExit: not today",
@@ -197,6 +200,7 @@ func TestNode(t *testing.T) {
 	add("esm-absent", esm, `import "not-there"`)
 	add("later", cjs, `Promise.reject(new Error("too late"))`)
 	add("caused", cjs, `throw new Error("could not", { cause: new TypeError("because") })`)
+	add("fickle", cjs, `if (!globalThis.fickle) { globalThis.fickle = true; throw new Error("once") }`)
 	add("crash", cjs, `process.abort()`)
 	add("ends", cjs, `process.exit(0)`)
 	add("hangs", cjs, `for (;;);`)
@@ -209,6 +213,7 @@ func TestNode(t *testing.T) {
 		"crash (of crash 1.0.0): crashes the runtime with SIGABRT",
 		"ends (of ends 1.0.0): ends the runtime with exit status 0",
 		"esm-absent (of esm-absent 1.0.0): Error: Cannot find package 'not-there' imported from /opt/nodejs/node_modules/esm-absent/a.js",
+		"fickle (of fickle 1.0.0): Error: once",
 		"hangs (of hangs 1.0.0): does not end: given up after 3s",
 		"later (of later 1.0.0): Error: too late",
 		"nomain (of nomain 1.0.0): Error: Cannot find module '/opt/nodejs/node_modules/nomain/gone.js'. Please verify that the package.json has a valid \"main\" entry",

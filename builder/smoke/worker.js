@@ -83,8 +83,10 @@ async function main() {
     if (word === "alone") alone.add(Number(i));
     if (word === "ok") failed.delete(Number(i));
   }
+  let fresh = true; // this process
   for (let i = 0; i < todo.length; i++) {
     if (tried.has(i)) continue;
+    fresh = false;
     note("start", i);
     const [word, text = ""] = await load(todo[i]);
     note(word, i, text);
@@ -93,12 +95,12 @@ async function main() {
   // What one package does may break another: what failed is tried once more in
   // a process of its own.
   const again = [...failed].filter((i) => !alone.has(i)).sort((a, b) => a - b);
-  if (again.length) {
+  if (again.length && fresh) {
     note("alone", again[0]);
     const [word, text = ""] = await load(todo[again[0]]);
     note(word, again[0], text);
   }
-  if (again.length < 2) fs.writeFileSync(path.join(folder, "done"), "");
+  if (again.length < (fresh ? 2 : 1)) fs.writeFileSync(path.join(folder, "done"), "");
   process.reallyExit(0);
 }
 

@@ -64,8 +64,10 @@ def main():
                     failed.discard(i)
     results = open(path, "a", buffering=1)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    fresh = True  # this process
     for i, item in enumerate(todo):
         if str(i) not in tried:
+            fresh = False
             print("start", i, file=results)
             word, _, text = load(item, results).partition(" ")
             print(word, i, text, file=results)
@@ -74,11 +76,11 @@ def main():
     # What one import does may break another: what failed is tried once more in
     # a process of its own.
     again = sorted(failed - alone, key=int)
-    if again:
+    if again and fresh:
         print("alone", again[0], file=results)
         word, _, text = load(todo[int(again[0])], results).partition(" ")
         print(word, again[0], text, file=results)
-    if len(again) < 2:
+    if len(again) < (2 if fresh else 1):
         open(os.path.join(folder, "done"), "w").close()
     results.close()
     os._exit(0)  # whatever threads were started
