@@ -63,7 +63,7 @@ var onlyIn = map[string]string{
 	"github.com/google/osv-scalibr":           "builder/direct",
 	"github.com/klauspost/compress":           "zipper builder/direct",
 	"github.com/spf13/cobra":                  "cmd/layerbuild",
-	"github.com/pelletier/go-toml":            "runtimes/python runtimes/python/indexes builder/resolver runtimes/java",
+	"github.com/pelletier/go-toml":            "runtimes/python runtimes/python/indexes builder/check builder/resolver runtimes/java",
 	"gopkg.in/ini.v1":                         "runtimes/python/indexes",
 	"github.com/bmatcuk/doublestar":           "runtimes builder runtimes/node",
 	"github.com/vbauerster/mpb":               "cmd/layerbuild",

@@ -121,6 +121,7 @@ func (r *run) finish(res *resolved, t runtimes.Tree) error {
 	for _, text := range notes {
 		r.warn(res.id, text)
 	}
+	markPublished(*res.recipe, t)
 	if err := addTo(t, res.include); err != nil {
 		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err}
 	}

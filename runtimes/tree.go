@@ -25,6 +25,10 @@ type TreeFile struct {
 	// does. Normalise sets it.
 	Package string
 
+	// Published says that the file is as it was in a package from a registry,
+	// whose hash the lock file has: what it holds is known to everybody.
+	Published bool
+
 	Open func() (io.ReadCloser, error)
 }
 

@@ -22,6 +22,6 @@ func Gather(t runtimes.Tree, limit int64) Facts {
 		Node:     packages(t),
 		Java:     java,
 		Python:   pythonOf(t),
-		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), pathFindings(all), damaged, damagedJars),
+		Found:    slices.Concat(archiveFindings(t, weight), nameFindings(t), modeFindings(t), pathFindings(all), damaged, damagedJars, secrets(t)),
 	}
 }

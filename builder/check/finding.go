@@ -26,7 +26,7 @@ type Rule struct {
 }
 
 // rules in the order of the documentation. Each subject's file has its own.
-var rules = slices.Concat(archiveRules, nameRules, modeRules, placeRules, elfRules, neededRules, pythonRules, pythonStartRules, pythonBytecodeRules, nodeRules, javaRules, zipRules)
+var rules = slices.Concat(archiveRules, nameRules, modeRules, placeRules, elfRules, neededRules, pythonRules, pythonStartRules, pythonBytecodeRules, nodeRules, javaRules, secretRules, zipRules)
 
 // Rules lists the checks.
 func Rules() []Rule { return rules }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/base64"
 	"encoding/csv"
 	"path"
 	"strings"
@@ -13,11 +14,14 @@ const maxRecord = 32 << 20
 
 // own finds out whose the files of a tree are that no plugin has normalised,
 // from what the package managers leave: RECORD files and the folders of
-// node_modules. A jar is a package by itself.
+// node_modules. A jar is a package by itself. Which of them are as they were
+// published, only RECORD's hashes say; of an npm package all files but those
+// that installers write to are taken for it.
 func own(t runtimes.Tree) {
 	for name, f := range t {
 		if pkg := nodePackage(name); pkg != "" {
-			f.Package = pkg
+			base := path.Base(name)
+			f.Package, f.Published = pkg, base != "package.json" && !strings.HasPrefix(base, ".")
 			t[name] = f
 		}
 	}
@@ -26,14 +30,14 @@ func own(t runtimes.Tree) {
 		info = strings.TrimSuffix(info, "/")
 		if pkg, ok := strings.CutSuffix(path.Base(info), ".dist-info"); ok && base == "RECORD" {
 			pkg, _, _ = strings.Cut(pkg, "-")
-			ownRecorded(t, t[name], path.Dir(info), pkg)
+			ownRecorded(t, t[name], info, pkg)
 		}
 	}
 }
 
-// ownRecorded gives a package the files that its RECORD names, as far as the
-// file can be read.
-func ownRecorded(t runtimes.Tree, record runtimes.TreeFile, dir, pkg string) {
+// ownRecorded gives a package the files that its RECORD, in the folder info,
+// names, as far as the file can be read.
+func ownRecorded(t runtimes.Tree, record runtimes.TreeFile, info, pkg string) {
 	if !record.Mode.IsRegular() {
 		return
 	}
@@ -41,6 +45,9 @@ func ownRecorded(t runtimes.Tree, record runtimes.TreeFile, dir, pkg string) {
 	if err != nil {
 		return
 	}
+	// What comes from no index, and may be a local project, has its origin
+	// beside it (PEP 610).
+	_, direct := t[path.Join(info, "direct_url.json")]
 	r := csv.NewReader(strings.NewReader(string(data)))
 	r.FieldsPerRecord = -1
 	for {
@@ -48,9 +55,10 @@ func ownRecorded(t runtimes.Tree, record runtimes.TreeFile, dir, pkg string) {
 		if err != nil {
 			return
 		}
-		name := path.Join(dir, line[0])
+		name := path.Join(path.Dir(info), line[0])
 		if f, ok := t[name]; ok {
-			f.Package = pkg
+			sum := "sha256=" + base64.RawURLEncoding.EncodeToString(f.SHA256[:])
+			f.Package, f.Published = pkg, !direct && len(line) > 1 && line[1] == sum
 			t[name] = f
 		}
 	}

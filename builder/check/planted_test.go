@@ -27,7 +27,7 @@ const limit = 262_144_000
 // nothing else is. Every check has one.
 func TestPlanted(t *testing.T) {
 	found := make(map[string]bool)
-	for _, p := range slices.Concat(plantedInArchives(), plantedInNames(), plantedInModes(), plantedInPlaces(), plantedInBinaries(), plantedInLinks(), plantedInPython(), plantedInBytecode(), plantedInStarts(), plantedInModules(), plantedInJars()) {
+	for _, p := range slices.Concat(plantedInArchives(), plantedInNames(), plantedInModes(), plantedInPlaces(), plantedInBinaries(), plantedInLinks(), plantedInPython(), plantedInBytecode(), plantedInStarts(), plantedInModules(), plantedInJars(), plantedInSecrets()) {
 		found[p.id] = true
 		t.Run(p.id+"/"+p.name, func(t *testing.T) {
 			warnings, err := check.Gather(p.tree, limit).Judge([]check.Target{p.target}, nil)
