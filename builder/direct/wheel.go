@@ -63,6 +63,9 @@ type readError struct{ err error }
 func (e *readError) Error() string { return e.err.Error() }
 
 func (s source) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 { // what the archive's directory says, and no disk has to do with
+		return 0, io.ErrUnexpectedEOF
+	}
 	n, err := s.ReaderAt.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = &readError{err}
