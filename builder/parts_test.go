@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
@@ -24,6 +25,7 @@ type compiling struct {
 	pinning
 	emulates bool
 	compiled []string
+	source   string // of the package
 }
 
 const oldWheel = "old-1.0-cp311-cp311-linux_x86_64.whl"
@@ -33,11 +35,11 @@ func (c *compiling) Emulates(_ context.Context, arch runtimes.Arch) (bool, error
 }
 
 func (c *compiling) Install(_ context.Context, r runtimes.Recipe, w io.Writer, _ runtimes.Progress) error {
-	files := map[string]string{"lib/python3.11/site-packages/old.py": "", "lib/python3.11/site-packages/old-1.0.dist-info/METADATA": "Name: old\nVersion: 1.0\n",
+	files := map[string]string{"lib/python3.11/site-packages/old.py": c.source, "lib/python3.11/site-packages/old-1.0.dist-info/METADATA": "Name: old\nVersion: 1.0\n",
 		"lib/python3.11/site-packages/old-1.0.dist-info/RECORD": "old.py,,\nold-1.0.dist-info/METADATA,,\nold-1.0.dist-info/RECORD,,\n"}
 	if r.Container.Arch != "" {
 		c.compiled = append(c.compiled, r.Packages[0].Name)
-		files = map[string]string{oldWheel: "the wheel"}
+		files = map[string]string{oldWheel: "the wheel", "old.py": c.source}
 	} else {
 		for _, p := range r.Container.Parts {
 			if wheel, err := p.Files[oldWheel].ReadAll(1 << 10); err != nil || string(wheel) != "the wheel" {
@@ -115,6 +117,30 @@ func TestPartMadeOnce(t *testing.T) {
 	}
 	layers, err := builder.CachedLayers(t.Context(), l.builder().Cache)
 	if err != nil || len(layers) != 3 {
+		t.Errorf("the cache has %d layers, %v", len(layers), err)
+	}
+}
+
+// TestPartWithSecret: what is built with a token in it is not cached, neither by
+// itself nor as a layer.
+func TestPartWithSecret(t *testing.T) {
+	l, c := newCompiling(t)
+	c.source = "TOKEN = 'ghp" + "_" + "R7wQ2mZk9TfXc4LpVb" + "8NsYd3JgHa6UeKt1Wo'\n"
+	for range 2 {
+		err := l.compile(c, builder.Options{}, "one")
+		failed, ok := errors.AsType[*check.FindingsError](err)
+		if !ok || failed.Rule.ID != check.SecretToken {
+			t.Fatalf("%v", err)
+		}
+		if !strings.Contains(l.notes(), "it is not cached by itself") {
+			t.Errorf("notes: %s", l.notes())
+		}
+	}
+	if len(c.compiled) != 2 {
+		t.Errorf("compiled %d times: it was cached", len(c.compiled))
+	}
+	layers, err := builder.CachedLayers(t.Context(), l.builder().Cache)
+	if err != nil || len(layers) != 0 {
 		t.Errorf("the cache has %d layers, %v", len(layers), err)
 	}
 }

@@ -72,6 +72,7 @@ func plantedInSecrets() []planted {
 	}
 	add(check.SecretToken, "AWS, the secret half", "python/app/config.toml", "[aws]\naws_secret_access_key = \""+awsSecret+"\"\n")
 	add(check.SecretToken, "in a folded manifest", "java/lib/own.jar", string(jarOf("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\nBuilt-With: "+githubToken[:20]+"\r\n "+githubToken[20:]+"\r\n\r\n")))
+	add(check.SecretToken, "in a wheel", "python/own-1.0-py3-none-any.whl", string(jarOf("own.py", source(githubToken))))
 	add(check.SecretKey, "PKCS 8", "python/app/server.pem", privateKey(""))
 	add(check.SecretKey, "OpenSSH", "bin/id_ed25519", privateKey("OPENSSH "))
 	add(check.SecretKey, "in JSON", "nodejs/account.json", `{"private_key": "`+strings.ReplaceAll(privateKey("RSA "), "\n", `\n`)+`"}`)

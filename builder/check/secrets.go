@@ -70,9 +70,16 @@ func secrets(t runtimes.Tree) []Finding {
 	return slices.Concat(found...)
 }
 
+// HoldsSecrets tells whether a tree that is no layer, but what one is made of,
+// has something that the checks on secrets find.
+func HoldsSecrets(t runtimes.Tree) bool { return len(secrets(t)) > 0 }
+
 func secretsIn(name string, f runtimes.TreeFile) (found []Finding) {
-	if strings.HasSuffix(strings.ToLower(name), ".jar") {
-		return secretsInJar(name, f)
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jar":
+		return secretsInZip(name, f, maxScannedEntry, writtenByBuilds)
+	case ".whl":
+		return secretsInZip(name, f, maxScanned, func(*zip.File) bool { return true })
 	}
 	data, err := readText(f)
 	if err != nil {
@@ -126,21 +133,29 @@ func isBinary(data []byte) bool {
 	return bytes.IndexByte(data[:min(len(data), textHead)], 0) >= 0
 }
 
-// secretsInJar searches what builds write of their machine into jars: the
-// manifest and properties.
-func secretsInJar(name string, f runtimes.TreeFile) (found []Finding) {
+// isManifest tells whether an entry is a jar's manifest.
+func isManifest(e *zip.File) bool { return strings.EqualFold(e.Name, "META-INF/MANIFEST.MF") }
+
+// writtenByBuilds tells whether builds write something of their machine into
+// such an entry of a jar.
+func writtenByBuilds(e *zip.File) bool {
+	return isManifest(e) || path.Ext(e.Name) == ".properties"
+}
+
+// secretsInZip searches the wanted entries, of at most limit bytes, of a jar or
+// a wheel.
+func secretsInZip(name string, f runtimes.TreeFile, limit uint64, wanted func(*zip.File) bool) (found []Finding) {
 	a, err := jarfile.Open(f)
 	if err != nil {
 		return nil // JarDamaged, where Java would look for it
 	}
 	defer a.Close()
 	for _, e := range a.Files {
-		manifest := strings.EqualFold(e.Name, "META-INF/MANIFEST.MF")
-		if !manifest && path.Ext(e.Name) != ".properties" {
+		if !wanted(e) {
 			continue
 		}
-		data := entryText(e)
-		if manifest {
+		data := entryText(e, limit)
+		if isManifest(e) {
 			data = unfold(data)
 		}
 		for _, s := range findSecrets(e.Name, data) {
@@ -153,8 +168,8 @@ func secretsInJar(name string, f runtimes.TreeFile) (found []Finding) {
 	return found
 }
 
-func entryText(e *zip.File) []byte {
-	data, err := content(e, maxScannedEntry)
+func entryText(e *zip.File, limit uint64) []byte {
+	data, err := content(e, limit)
 	if err != nil || isBinary(data) {
 		return nil
 	}

@@ -119,7 +119,7 @@ func TestSecretPublished(t *testing.T) {
 // text it stands, and many are not many findings.
 func TestSecretKeywords(t *testing.T) {
 	for _, p := range plantedInSecrets() {
-		if p.id != check.SecretToken || strings.HasSuffix(p.path, ".jar") {
+		if p.id != check.SecretToken || strings.HasSuffix(p.path, ".jar") || strings.HasSuffix(p.path, ".whl") {
 			continue
 		}
 		data, err := p.tree[p.path].ReadAll(1 << 20)
@@ -173,7 +173,7 @@ func FuzzSecrets(f *testing.F) {
 		got := found(runtimes.Tree{name: runtimes.NewTreeFile(data, false)})
 		for _, one := range got {
 			var line int
-			if _, err := fmt.Sscanf(one.Problem, "holds a secret in line %d", &line); err != nil || !strings.HasSuffix(name, ".jar") && line > lines || line < 1 {
+			if _, err := fmt.Sscanf(one.Problem, "holds a secret in line %d", &line); err != nil || !strings.Contains(one.Problem, " of ") && line > lines || line < 1 {
 				t.Errorf("%q: no line of %d", one.Problem, lines)
 			}
 			_, begins, _ := strings.Cut(one.Problem, ", ")
