@@ -9,7 +9,7 @@ import (
 
 // factsVersion changes whenever Facts come to say more, or something else, of
 // the same tree.
-const factsVersion = 9
+const factsVersion = 10
 
 // Facts are what the checks have to know of a tree. They do not depend on who
 // is going to use it, so they are stored with the archive, which may serve

@@ -127,10 +127,31 @@ func (h holders) of(machine, library string) []string {
 // themselves before others need them.
 func (h holders) find(t runtimes.Tree, b linked, library string) (at []string, searched bool) {
 	inside, _ := b.folders(b.Path)
+	for i, dir := range inside {
+		inside[i] = followed(t, dir)
+	}
 	at = h.of(b.Machine, library)
 	return at, slices.ContainsFunc(at, func(p string) bool {
 		return slices.Contains(inside, path.Dir(p)) || sameUnit(b.Package, b.Path, t[p].Package, p)
 	})
+}
+
+// followed is where a folder's path leads through the tree's links: pnpm has a
+// link for each package that another one needs.
+func followed(t runtimes.Tree, dir string) string {
+	at := "."
+	rest := strings.Split(dir, "/")
+	for hops := 0; len(rest) > 0 && hops <= maxLinkHops; {
+		next := path.Join(at, rest[0])
+		rest = rest[1:]
+		if f := t[next]; f.Mode&fs.ModeSymlink != 0 {
+			rest = append(strings.Split(f.Link, "/"), rest...)
+			hops++
+			continue
+		}
+		at = next
+	}
+	return at
 }
 
 // maxReached is more than any package has libraries that need one another.

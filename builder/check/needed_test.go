@@ -139,3 +139,23 @@ func TestNeededMessage(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
+
+// TestNeededThroughLinks: pnpm has a package's library beside it by a link to
+// the folder of another one.
+func TestNeededThroughLinks(t *testing.T) {
+	const store = "nodejs/node_modules/.pnpm/"
+	addon := elfFile(elfImage{machine: elf.EM_X86_64, needs: []string{"libvips.so.42"}, runpath: "$ORIGIN/../../libvips/lib"})
+	tree := runtimes.Tree{
+		store + "sharp@1/node_modules/@img/sharp/lib/sharp.node":        file("@img/sharp", addon),
+		store + "sharp@1/node_modules/@img/libvips":                     link("../../../libvips@1/node_modules/@img/libvips"),
+		store + "libvips@1/node_modules/@img/libvips/lib/libvips.so.42": file("@img/libvips", elfFile(elfImage{machine: elf.EM_X86_64})),
+	}
+	for _, target := range []string{"../../../libvips@1/node_modules/@img/libvips", "elsewhere"} {
+		tree[store+"sharp@1/node_modules/@img/libvips"] = link(target)
+		tree[store+"sharp@1/node_modules/@img/elsewhere/package.json"] = file("@img/elsewhere", []byte("{}"))
+		warnings, err := check.Gather(tree, limit).Judge([]check.Target{node22}, nil)
+		if found := append(warnings, findings(t, err)...); (found != nil) != (target == "elsewhere") {
+			t.Errorf("with a link to %s: found %q", target, found)
+		}
+	}
+}
