@@ -227,7 +227,7 @@ func TestPythonElsewhere(t *testing.T) {
 
 // TestPythonFactsSmall: what meets its requirements leaves nothing to be kept.
 func TestPythonFactsSmall(t *testing.T) {
-	p := check.Gather(wheels(map[string]string{"m-1.0": "Requires-Dist: n>=2\n", "n-2.5": ""}), limit).Python
+	p := check.Gather(wheels(map[string]string{"m-1.0": "Requires-Dist: n>=2\nRequires-Dist: o; extra == 'x' and os_name == 'posix'\n", "n-2.5": ""}), limit).Python
 	if p == nil || p.Unmet != nil || p.Modules != nil || !slices.Equal(p.Folders, []string{"3.13"}) {
 		t.Errorf("kept %+v", p)
 	}

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -43,17 +42,17 @@ type Python struct {
 	Found    []placed          `json:"found,omitempty"` // whatever the version
 }
 
-// pythonFolder matches the folders that some Python searches.
-var pythonFolder = regexp.MustCompile(`^python/(?:lib/python([0-9]+\.[0-9]+)/site-packages/)?`)
-
 // inPython splits the path of a file in a layer into the folder that it lies
 // in and its path from there, false where no Python searches it.
 func inPython(name string) (folder, rest string, ok bool) {
-	m := pythonFolder.FindStringSubmatch(name)
-	if m == nil {
-		return "", "", false
+	rest, ok = strings.CutPrefix(name, "python/")
+	if versioned, is := strings.CutPrefix(rest, "lib/python"); ok && is {
+		version, inner, found := strings.Cut(versioned, "/site-packages/")
+		if found && version != "" && strings.Trim(version, "0123456789.") == "" {
+			return version, inner, true
+		}
 	}
-	return m[1], name[len(m[0]):], true
+	return "", rest, ok
 }
 
 // pythonOf reads the Python packages of a tree, nil where it has none.

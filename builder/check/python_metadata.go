@@ -178,8 +178,9 @@ func unmet(dists []distribution, folders []string, present map[string][]string) 
 			}
 			for _, text := range d.requires {
 				r, err := pep.ParseRequirement(text)
-				if err != nil {
-					continue // old packages hold what no tool reads; pip passes it over, too
+				// Old packages hold what no tool reads; pip passes it over, too.
+				if err != nil || ofExtra(r.Marker) {
+					continue
 				}
 				other, has := seen[r.Name]
 				module := strings.ReplaceAll(r.Name, "-", "_")
@@ -193,6 +194,13 @@ func unmet(dists []distribution, folders []string, present map[string][]string) 
 		}
 	}
 	return all
+}
+
+// ofExtra tells whether a requirement is one of an extra alone: its marker holds
+// for nobody who asks for none.
+func ofExtra(m pep.Marker) bool {
+	text := m.String()
+	return strings.Contains(text, "extra ==") && !strings.Contains(text, " or ")
 }
 
 // admits tells whether a requirement is met by a version of its package. One
