@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"builder/smoke":    {"runtimes"},
 	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep", "runtimes/node/ranges", "runtimes/python/pyc"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
-	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "builder/jvm"},
+	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "runtimes/java/settings", "builder/jvm"},
 	"builder/git":      {"runtimes"},
 	"builder/jvm":      {"runtimes"},
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},

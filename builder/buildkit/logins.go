@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node/npmrc"
 )
 
@@ -69,6 +70,9 @@ func (e *Engine) loginFiles(r runtimes.Recipe, logins []runtimes.Login) (map[str
 func (e *Engine) withLogins(r runtimes.Recipe, in runtimes.InlineFile, logins []runtimes.Login) ([]byte, error) {
 	if in.Logins == runtimes.NoLogins {
 		return nil, nil
+	}
+	if in.Logins == runtimes.MavenSettings {
+		return settings.AddServers(in.Data, logins, func(password string) string { return password })
 	}
 	places := e.placesOf(r, logins)
 	if len(places) == 0 {

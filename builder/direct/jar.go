@@ -102,7 +102,10 @@ func (e *Engine) jar(ctx context.Context, r runtimes.Recipe, pkg runtimes.Packag
 	if pkg.File.Local != nil {
 		return openLocal(pkg.File)
 	}
-	return e.kept(ctx, pkg, func() (ReadAtCloser, error) { return e.fetchJar(ctx, r, pkg, p) })
+	return e.kept(ctx, pkg, func() (ReadAtCloser, error) {
+		f, err := e.fetchJar(ctx, r, pkg, p)
+		return f, runtimes.RefusedBy(r.Runtime, err)
+	})
 }
 
 func (e *Engine) fetchJar(ctx context.Context, r runtimes.Recipe, pkg runtimes.Package, p runtimes.Progress) (ReadAtCloser, error) {

@@ -44,7 +44,7 @@ func (r run) explain(err error) error {
 		return err
 	}
 	text := strings.Join(lines, "\n")
-	if cause := networkCause(text); cause != nil {
+	if cause := networkCause(text, r.logins); cause != nil {
 		return cause
 	}
 	problem := &runtimes.InputError{File: r.job.Module, Problem: "cannot be resolved"}
@@ -83,7 +83,7 @@ func subject(text string) string {
 }
 
 // networkCause finds why a repository gave nothing, nil where it answered.
-func networkCause(text string) error {
+func networkCause(text string, logins []runtimes.Login) error {
 	if m := blockedMirror.FindStringSubmatch(text); m != nil {
 		return &runtimes.InputError{Problem: "Maven asks no repository by http: " + m[1], Hint: "name it by https"}
 	}
@@ -92,13 +92,14 @@ func networkCause(text string) error {
 		return nil
 	}
 	why := strings.TrimSuffix(m[4], " -> [Help 1]")
-	host := m[3]
-	if u, err := url.Parse(m[3]); err == nil && u.Host != "" {
+	host, u := m[3], new(url.URL)
+	if at, err := url.Parse(m[3]); err == nil && at.Host != "" {
+		u = at
 		_, host = runtimes.Server(u)
 	}
 	switch status := statusOf(why); {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return &runtimes.LoginError{Host: host, Status: status}
+		return &runtimes.NetworkError{URL: m[1] + " from " + m[3], Err: runtimes.RefusedBy("java", runtimes.Refused(logins, u, status))}
 	case status == http.StatusProxyAuthRequired:
 		return &runtimes.LoginError{Host: "the proxy", Status: status}
 	case untrusted.MatchString(why):

@@ -35,9 +35,11 @@ type Containers interface {
 // Resolver answers questions of the ecosystem "maven".
 type Resolver struct {
 	Containers Containers
-	Folder     string            // for the files of runs on this machine
-	Mirrors    []settings.Mirror // repositories that the user wants asked in place of others
-	CABundle   string            // a PEM file, or "" for what Java trusts
+	Folder     string                // for the files of runs on this machine
+	Settings   settings.Settings     // the user's: mirrors, and repositories beside those of projects
+	Project    []settings.Repository // those that projects name, which may need logins
+	Logins     []runtimes.Login      // of all of them
+	CABundle   string                // a PEM file, or "" for what Java trusts
 }
 
 // Resolve answers q. Versions in earlier are kept where the project leaves them
@@ -59,7 +61,7 @@ func (r *Resolver) Resolve(ctx context.Context, q runtimes.Question, _ runtimes.
 	}
 	places := make(map[file][]string)
 	for _, v := range variantsOf(q) {
-		run := run{question: q, inputs: inputs, job: java.JobOf(q), variant: v}
+		run := run{logins: r.Logins, question: q, inputs: inputs, job: java.JobOf(q), variant: v}
 		out, err := start(ctx, run)
 		if err != nil {
 			return nil, run.explain(err)
@@ -77,6 +79,7 @@ func (r *Resolver) Resolve(ctx context.Context, q runtimes.Question, _ runtimes.
 
 // run is one run of Maven.
 type run struct {
+	logins   []runtimes.Login
 	question runtimes.Question
 	inputs   []runtimes.InlineFile
 	job      java.Job

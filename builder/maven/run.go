@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -50,14 +49,19 @@ func (r run) arguments(f folders) []string {
 	return append(args, java.Plugin+":list", "-DincludeScope=runtime", "-DoutputAbsoluteArtifactFilename=true", "-DoutputFile="+f.list)
 }
 
-// settingsFile writes Maven's settings with the user's mirrors.
-func (r *Resolver) settingsFile() []byte {
-	doc := struct {
-		XMLName xml.Name          `xml:"settings"`
-		Mirrors []settings.Mirror `xml:"mirrors>mirror"`
-	}{Mirrors: r.Mirrors}
-	data, _ := xml.MarshalIndent(doc, "", " ") // strings cannot fail to marshal
-	return append([]byte(xml.Header), data...)
+// settingsOnMachine is the settings.xml for this machine's Maven. No password is
+// written: the file names variables, which Maven's process alone has.
+func (r *Resolver) settingsOnMachine() (file []byte, variables []string, err error) {
+	file = r.Settings.XML(r.Project)
+	loggedIn, err := settings.AddServers(file, r.Logins, func(password string) string {
+		name := fmt.Sprintf("LAYERBUILD_MAVEN_PASSWORD_%d", len(variables))
+		variables = append(variables, name+"="+password)
+		return "${env." + name + "}"
+	})
+	if err != nil || loggedIn == nil {
+		return file, nil, err
+	}
+	return loggedIn, variables, nil
 }
 
 // inImage is where a run's files are in a container.
@@ -86,7 +90,7 @@ func (r *Resolver) inContainer(ctx context.Context, run run) (output, error) {
 		return output{}, fmt.Errorf("resolve image %s: %w", image, err)
 	}
 	ask := java.MavenStep("resolve "+run.question.Name, run.arguments(inImage)...)
-	ask.Inputs = append(ask.Inputs, runtimes.InlineFile{Path: inImage.settings, Data: r.settingsFile(), Whereabouts: true})
+	ask.Inputs = append(ask.Inputs, runtimes.InlineFile{Path: inImage.settings, Data: r.Settings.XML(r.Project), Whereabouts: true, Logins: runtimes.MavenSettings})
 	for _, in := range run.inputs {
 		ask.Inputs = append(ask.Inputs, runtimes.InlineFile{Path: path.Join(inImage.project, in.Path), Data: in.Data})
 	}
@@ -178,7 +182,8 @@ func (r *Resolver) machine(ctx context.Context, program string, run run) (output
 			err = os.WriteFile(name, data, 0o666)
 		}
 	}
-	write(f.settings, r.settingsFile())
+	file, variables, err := r.settingsOnMachine()
+	write(f.settings, file)
 	for _, in := range run.inputs {
 		write(filepath.Join(f.project, filepath.FromSlash(in.Path)), in.Data)
 	}
@@ -196,7 +201,7 @@ func (r *Resolver) machine(ctx context.Context, program string, run run) (output
 	if err != nil {
 		return output{}, err
 	}
-	if err := r.start(ctx, program, dir, run, f, options); err != nil {
+	if err := r.start(ctx, program, dir, run, f, options, variables); err != nil {
 		return output{}, err
 	}
 	list, err := os.ReadFile(f.list)
@@ -237,10 +242,11 @@ func (f *failure) Error() string { return "mvn: " + f.err.Error() }
 
 func (f *failure) Unwrap() error { return f.err }
 
-func (r *Resolver) start(ctx context.Context, program, dir string, run run, f folders, options []string) error {
+func (r *Resolver) start(ctx context.Context, program, dir string, run run, f folders, options, variables []string) error {
 	cmd := exec.CommandContext(ctx, program, run.arguments(f)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MAVEN_SKIP_RC=1", "MAVEN_ARGS=", "MAVEN_OPTS="+strings.Join(options, " "))
+	cmd.Env = append(cmd.Env, variables...)
 	if run.variant.place.Arch == runtimes.ARM64 && runtime.GOARCH != "arm64" {
 		cmd.Env = append(cmd.Env, armOptions)
 	}

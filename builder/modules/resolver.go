@@ -223,7 +223,7 @@ func (m *found) document(ctx context.Context, extension string) (data []byte, su
 	}
 	data, err = m.Repositories.Document(ctx, m.repository, path, maxDocument)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", m.release, err)
+		return nil, "", fmt.Errorf("%s: %w", m.release, runtimes.RefusedBy("java", err))
 	}
 	sums := sumsOf(data)
 	return data, sums.SHA256, m.verify(c.FileName(), sums)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/base64"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/layerbuild/layerbuild/testdata/verdaccio"
 )
@@ -21,10 +19,8 @@ import (
 // privateNPM is a project with a layer of each of Node.js's package managers,
 // which all need a package that a registry shows to nobody without a login.
 type privateNPM struct {
-	*runner
+	*private
 	registry *verdaccio.Server
-	secrets  []string // what must be nowhere
-	began    time.Time
 }
 
 func newPrivateNPM(t *testing.T, managers ...string) *privateNPM {
@@ -36,12 +32,8 @@ func newPrivateNPM(t *testing.T, managers ...string) *privateNPM {
 		t.Fatal(err)
 	}
 	t.Cleanup(registry.Stop)
-	p := &privateNPM{registry: registry, began: time.Now(), secrets: []string{
-		registry.Token, registry.Password, base64.StdEncoding.EncodeToString([]byte(registry.Password)),
-		base64.StdEncoding.EncodeToString([]byte(verdaccio.User + ":" + registry.Password)),
-	}}
-	p.runner = &runner{t: t}
-	p.runner = p.machine(t.TempDir())
+	p := &privateNPM{newPrivate(t, "greet", registry.URL, verdaccio.User, registry.Password), registry}
+	p.secrets = append(p.secrets, registry.Token)
 
 	// Another version each time: package managers' caches may have others.
 	version := fmt.Sprintf("1.0.%d", p.began.Unix())
@@ -87,94 +79,7 @@ func newPrivateNPM(t *testing.T, managers ...string) *privateNPM {
 	return p
 }
 
-// machine is one with an empty cache, for the project in dir.
-func (p *privateNPM) machine(dir string) *runner {
-	p.t.Helper()
-	r := &runner{t: p.t, dir: dir, data: p.t.TempDir()}
-	if err := os.Mkdir(filepath.Join(r.data, "tmp"), 0o777); err != nil {
-		p.t.Fatal(err)
-	}
-	return r
-}
-
 func quote(text string) string { return `"` + strings.ReplaceAll(text, `"`, `\"`) + `"` }
-
-// fails has a build fail, with no output written.
-func (p *privateNPM) fails(r *runner, wants []string, args ...string) {
-	p.t.Helper()
-	before := r.outputs()
-	stdout, stderr := r.run(1, append([]string{"build"}, args...)...)
-	if stdout != "" || len(r.temporaries()) > 0 {
-		p.t.Errorf("%q: stdout %q, temporary %v", args, stdout, r.temporaries())
-	}
-	equalFolders(p.t, r.outputs(), before)
-	for _, want := range append(wants, "greet", p.registry.URL) {
-		if !strings.Contains(stderr, want) {
-			p.t.Errorf("%q: no %q in\n%s", args, want, stderr)
-		}
-	}
-	p.nowhere("the output", []byte(stderr))
-}
-
-// builds has a build succeed, and returns its archives.
-func (p *privateNPM) builds(r *runner, args ...string) map[string][]byte {
-	p.t.Helper()
-	stdout, stderr := r.run(0, append([]string{"build", "-v"}, args...)...)
-	p.nowhere("the output", []byte(stdout+stderr))
-	archives := r.outputs()
-	for name, data := range archives {
-		p.nowhere(name, data)
-	}
-	for _, name := range args {
-		if archive, ok := archives[name+".zip"]; ok {
-			p.nowhere("the content of "+name, unzipped(p.t, archive))
-		}
-	}
-	return archives
-}
-
-// unzipped is all that an archive holds.
-func unzipped(t *testing.T, data []byte) []byte {
-	t.Helper()
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all bytes.Buffer
-	for _, f := range z.File {
-		all.WriteString(f.Name + "\n")
-		content, err := f.Open()
-		if err == nil {
-			_, err = all.ReadFrom(content)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all.Bytes()
-}
-
-// nowhere fails where data shows the registry's token or password.
-func (p *privateNPM) nowhere(where string, data []byte) {
-	p.t.Helper()
-	for _, secret := range p.secrets {
-		if bytes.Contains(data, []byte(secret)) {
-			p.t.Errorf("%s shows the login", where)
-		}
-	}
-}
-
-// searched looks for the login in what a machine keeps, and in what the
-// daemon's history and the daemon's files have got since the test began.
-func (p *privateNPM) searched(r *runner) {
-	p.t.Helper()
-	for _, dir := range []string{r.data, r.dir} {
-		for name, data := range readFolder(p.t, dir) {
-			p.nowhere(filepath.Join(dir, name), data)
-		}
-	}
-	searchDaemon(p.t, p.began, p.secrets)
-}
 
 // TestPrivateNPM builds with npm's lock file, in both engines: with the right
 // login, and without one and with a wrong one, which are errors that say what to

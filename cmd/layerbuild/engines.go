@@ -15,7 +15,6 @@ import (
 	"github.com/layerbuild/layerbuild/builder/resolver"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
-	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node"
 	"github.com/layerbuild/layerbuild/runtimes/python"
 )
@@ -35,7 +34,11 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err != nil {
 		return nil, err
 	}
-	logins := slices.Concat(configured.Logins, registries.Logins)
+	ofMaven, err := findMaven(b.Config)
+	if err != nil {
+		return nil, err
+	}
+	logins := slices.Concat(configured.Logins, registries.Logins, ofMaven.logins)
 	client, err := direct.NewClient(caBundle, logins)
 	if err != nil {
 		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
@@ -45,11 +48,7 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		packages:     direct.Index{Client: client},
 		repositories: git.Repositories{Store: keptFiles{b.Cache}, Values: b.Cache, CABundle: caBundle},
 	}
-	mirrors, err := findMirrors()
-	if err != nil {
-		return nil, err
-	}
-	b.Indexes = map[string][]string{"python": configured.Indexes, "nodejs": registries.Registries, "java": settings.Indexes(mirrors)}
+	b.Indexes = map[string][]string{"python": configured.Indexes, "nodejs": registries.Registries, "java": ofMaven.settings.Indexes()}
 	engine := &direct.Engine{Downloads: downloads{b.Cache}, Client: client, Jobs: s.jobs}
 	b.Direct = engine
 	b.Resolvers = map[string]builder.Resolver{
@@ -82,7 +81,8 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	b.Containers = container{containers}
 	b.Resolvers["maven"] = javaResolver{
 		poms: &maven.Resolver{
-			Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), Mirrors: mirrors, CABundle: caBundle,
+			Containers: b.Containers, Folder: filepath.Join(cacheDir, "maven"), CABundle: caBundle,
+			Settings: ofMaven.settings, Project: ofMaven.project, Logins: logins,
 		},
 		modules: &modules.Resolver{Repositories: engine, Jobs: s.jobs},
 	}

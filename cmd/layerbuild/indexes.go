@@ -12,6 +12,7 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/runtimes"
+	"github.com/layerbuild/layerbuild/runtimes/java"
 	"github.com/layerbuild/layerbuild/runtimes/java/settings"
 	"github.com/layerbuild/layerbuild/runtimes/node/npmrc"
 	"github.com/layerbuild/layerbuild/runtimes/python/indexes"
@@ -43,14 +44,31 @@ func layerFolders(config *builder.Config) []string {
 	return layers
 }
 
-// findMirrors finds the repositories that the user configured for Maven in
-// place of others.
-func findMirrors() ([]settings.Mirror, error) {
+// mavenConfigured is what the user configured for Maven.
+type mavenConfigured struct {
+	settings settings.Settings
+	project  []settings.Repository // those that the project's poms name
+	logins   []runtimes.Login      // of all of them
+}
+
+// findMaven finds the repositories that the user configured for Maven, and the
+// logins for them and for those that the project names.
+func findMaven(config *builder.Config) (mavenConfigured, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return nil, nil // nobody's settings
+		return mavenConfigured{}, nil // nobody's settings
 	}
-	return settings.Read(home, os.Getenv)
+	var m mavenConfigured
+	if m.settings, err = settings.Read(home, os.LookupEnv); err != nil || !m.settings.HasServers() {
+		return m, err
+	}
+	for _, l := range config.Layers {
+		for _, r := range java.Repositories(os.DirFS(config.Root), runtimes.Target{Path: l.Path, LockFile: l.LockFile}) {
+			m.project = append(m.project, settings.Repository{ID: r.ID, URL: r.Address})
+		}
+	}
+	m.logins, err = m.settings.Logins(m.project)
+	return m, err
 }
 
 // caVariables name the file with the certificate authorities for the tools

@@ -60,7 +60,7 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 		"-Dmaven.repo.local="+repository, Plugin+":copy")
 	step.Inputs = []runtimes.InlineFile{
 		{Path: copyPom, Data: copyJars(r.Packages)},
-		{Path: settingsFile, Data: settingsOf(r), Whereabouts: true},
+		{Path: settingsFile, Data: settingsOf(r), Whereabouts: true, Logins: runtimes.MavenSettings},
 	}
 	step.Caches = []runtimes.CacheMount{{ID: "layerbuild-maven", Path: repository}}
 	return nil, &runtimes.Container{

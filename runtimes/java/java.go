@@ -78,8 +78,8 @@ func indexesOf(t runtimes.Target, named []string) (indexes []string, mirrored bo
 	if !slices.Contains(t.Indexes, "") {
 		return t.Indexes, true
 	}
-	own := slices.DeleteFunc(slices.Clone(t.Indexes), func(index string) bool { return index == "" })
-	return slices.Concat(own, named), false
+	others := slices.DeleteFunc(slices.Concat(t.Indexes[1:], named), func(index string) bool { return index == "" })
+	return append([]string{t.Indexes[0]}, others...), false
 }
 
 // place says where each jar goes. Its name is that in the repository; jars of

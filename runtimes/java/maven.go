@@ -68,7 +68,9 @@ func readMaven(project fs.FS, file string, t runtimes.Target) (*jars, error) {
 	if err != nil {
 		return nil, err
 	}
-	found.repositories = repositories
+	for _, r := range repositories {
+		found.repositories = append(found.repositories, r.Address)
+	}
 	return found, nil
 }
 

@@ -184,9 +184,30 @@ func (p *poms) profiles() []string {
 	return names
 }
 
-// repositories are the addresses of the repositories that the poms name.
-func (p *poms) repositories() ([]string, error) {
-	var all []string
+// Repository is one that a pom names. Its id leads to its login.
+type Repository struct{ ID, Address string }
+
+// Repositories are those that the poms of t's project name, none where they
+// cannot be read or name none.
+func Repositories(project fs.FS, t runtimes.Target) []Repository {
+	found, err := findLock(project, t)
+	if err != nil || found.gradle {
+		return nil
+	}
+	p, err := readPoms(project, found.file)
+	if err != nil {
+		return nil
+	}
+	all, err := p.repositories()
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+// repositories are those that the poms name.
+func (p *poms) repositories() ([]Repository, error) {
+	var all []Repository
 	for _, q := range p.module.chain() {
 		properties := p.module.properties()
 		for _, scope := range q.scopes() {
@@ -198,11 +219,11 @@ func (p *poms) repositories() ([]string, error) {
 				if authority, _, _ := strings.Cut(address[strings.Index(address, "//")+2:], "/"); strings.Contains(authority, "@") {
 					return nil, &runtimes.InputError{
 						File: q.file, Line: r.line, Problem: "the address of a repository holds a user or password",
-						Hint: "credentials do not belong in a pom: private repositories cannot be used yet",
+						Hint: "credentials do not belong in a pom: put them under servers in ~/.m2/settings.xml, by the repository's id",
 					}
 				}
-				if !slices.Contains(all, address) {
-					all = append(all, address)
+				if !slices.ContainsFunc(all, func(o Repository) bool { return o.Address == address }) {
+					all = append(all, Repository{fill(r.value("id"), properties), address})
 				}
 			}
 		}

@@ -1,5 +1,5 @@
 // Package webserver runs Debian's nginx for tests, as doc/ci.md sets it up to be
-// a remote cache.
+// a remote cache, and as a server of files that wants a password.
 package webserver
 
 import (
@@ -33,8 +33,25 @@ const (
 	Password = "planted-word-7f3a"
 )
 
+// private is the configuration of a server that shows what lies in
+// /srv/layerbuild/layers to nobody without a login.
+const private = `server {
+    listen 80;
+    root /srv/layerbuild/layers;
+    client_body_temp_path /srv/layerbuild/uploads;
+    auth_basic "packages";
+    auth_basic_user_file /etc/nginx/layerbuild.passwd;
+}
+`
+
 // Start starts a server in an empty folder dir. Stop it.
-func Start(dir string) (*Server, error) {
+func Start(dir string) (*Server, error) { return start(dir, config, Password) }
+
+// StartPrivate starts a server in an empty folder dir that shows what is put
+// into its Folder to User alone, by a password. Stop it.
+func StartPrivate(dir, password string) (*Server, error) { return start(dir, private, password) }
+
+func start(dir, config, password string) (*Server, error) {
 	program, err := find()
 	if err != nil {
 		return nil, err
@@ -55,7 +72,7 @@ func Start(dir string) (*Server, error) {
 		dir, scratch(dir), text)
 	for name, content := range map[string]string{
 		"nginx.conf": text,
-		"passwd":     User + ":{PLAIN}" + Password + "\n",
+		"passwd":     User + ":{PLAIN}" + password + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			return nil, err
