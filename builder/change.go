@@ -9,7 +9,7 @@ import (
 
 // Change is one difference between what two keys hash.
 type Change struct {
-	What   string `json:"what"`             // "package", "include", "option", "rules", "image", "tool" or "step"
+	What   string `json:"what"`             // "package", "include", "option", "rules", "image", "setup", "env", "copy", "tool" or "step"
 	Name   string `json:"name"`             // of the package, the path in the layer, the field …
 	Before string `json:"before,omitempty"` // "" where it is new
 	After  string `json:"after,omitempty"`  // "" where it is gone
@@ -71,6 +71,7 @@ func changesOf(before, after keyInput) []Change {
 	field("rules", "layerbuild's rules of layout", before.Layout, after.Layout)
 	field("rules", "layerbuild's archive format", before.Zip, after.Zip)
 	field("rules", "format of the key", before.Format, after.Format)
+	changes = append(changes, ownChanges(before.Own, after.Own)...)
 	return append(changes, recipeChanges(before.Recipe, after.Recipe)...)
 }
 

@@ -70,6 +70,7 @@ type Layer struct {
 	Profiles       []string            // of a Maven project
 	Artifacts      []string            // jars to add, "group:artifact:classifier"
 	Universal      bool
+	Own            runtimes.OwnImage `json:",omitzero"` // image, setup, env and copy
 	Check          CheckConfig
 
 	Description string

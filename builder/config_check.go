@@ -96,7 +96,9 @@ func (l *Layer) settle() *runtimes.InputError {
 		l.Plain = l.Plain || len(l.Runtimes) > 0
 	}
 	if l.Plain {
-		l.Universal = true // the same files for all
+		if len(l.Own.Copy) == 0 {
+			l.Universal, l.Own = true, runtimes.OwnImage{} // the same files for all
+		}
 		return nil
 	}
 	for _, r := range l.Runtimes {

@@ -65,6 +65,10 @@ var (
 		{"profiles", listSchema, func(v value, into *Layer) { into.Profiles = v.strs() }},
 		{"artifacts", artifactsSchema, func(v value, into *Layer) { into.Artifacts = v.artifacts() }},
 		{"bytecode", booleanSchema, func(v value, into *Layer) { into.Bytecode = v.boolean() }},
+		{"image", imageSchema, func(v value, into *Layer) { into.Own.Image = v.image() }},
+		{"setup", setupSchema, func(v value, into *Layer) { into.Own.Setup = v.setup() }},
+		{"env", variablesSchema, func(v value, into *Layer) { into.Own.Env = v.env() }},
+		{"copy", copySchema, func(v value, into *Layer) { into.Own.Copy = v.copies() }},
 		{"universal", booleanSchema, func(v value, into *Layer) { into.Universal = v.boolean() }},
 		{"check", checkSchema, func(v value, into *Layer) { into.Check = v.check() }},
 		{"description", textSchema(maxDescription), func(v value, into *Layer) { into.Description = v.text(maxDescription) }},
@@ -153,6 +157,7 @@ func (v value) readLayers(defaults Layer) []Layer {
 		entry.checkPlain(lines, &layer)
 		entry.checkLanguage(lines, layer)
 		entry.checkBytecode(lines, layer)
+		entry.checkOwn(lines, layer)
 		layers = append(layers, layer)
 	}
 	return layers

@@ -77,6 +77,15 @@ func needed(err error, mustRun string) error {
 
 // whatRuns says why a recipe cannot do without a container, "" where it can.
 func whatRuns(recipe runtimes.Recipe) string {
+	own := recipe.Own
+	switch {
+	case len(own.Copy) > 0:
+		return "copy takes files out of an image"
+	case len(own.Setup) > 0:
+		return "setup runs commands in an image"
+	case !own.Empty():
+		return "image and env are of a container"
+	}
 	if built := recipe.Built(); len(built) > 0 {
 		return packageNames(built) + " must be built from source"
 	}

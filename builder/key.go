@@ -32,6 +32,7 @@ type keyInput struct {
 	Packages       []keyedPackage `json:"packages"`
 	Include        []keyedFile    `json:"include"`
 	Recipe         *keyedRecipe   `json:"recipe,omitempty"`
+	Own            *keyedOwn      `json:"own,omitempty"`
 }
 
 // keyedRecipe is what decides the result of code that runs.
@@ -110,7 +111,7 @@ func keyOf(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, 
 		if r.Container == nil {
 			return "", nil, fmt.Errorf("no key: %d pins are missing", len(r.Needs))
 		}
-		in.Kind, in.Recipe = "recipe", keyedRecipeOf(r)
+		in.Kind, in.Recipe, in.Own = "recipe", keyedRecipeOf(r), keyedOwnOf(r.Own)
 	}
 	input, err = json.Marshal(in)
 	if err != nil {
@@ -124,7 +125,7 @@ func keyOf(r runtimes.Recipe, include runtimes.Tree) (key string, input []byte, 
 // managers' caches, secrets, and where packages are fetched from.
 func keyedRecipeOf(r runtimes.Recipe) *keyedRecipe {
 	c := r.Container
-	k := &keyedRecipe{Image: c.Image, Arch: string(c.Arch), Tools: c.Tools, Bytecode: r.Bytecode}
+	k := &keyedRecipe{Image: c.Image, Arch: string(c.Arch), Tools: c.Tools, Bytecode: r.Bytecode, Steps: []keyedStep{}}
 	for _, part := range c.Parts {
 		k.Parts = append(k.Parts, keyedPart{part.Path, keyedRecipeOf(part.Recipe)})
 	}

@@ -146,8 +146,8 @@ func (r *run) lockAll(ctx context.Context) error {
 	for _, t := range r.all {
 		for _, combo := range t.combos {
 			var err error
-			if !t.layer.Plain {
-				err = r.lockTarget(ctx, combo)
+			if !t.layer.Plain || len(t.layer.Own.Copy) > 0 {
+				err = r.lockTarget(ctx, combo, t.layer.Plain)
 			}
 			if t.layer.Check.Import && err == nil {
 				err = r.lockImage(ctx, combo)
@@ -226,8 +226,8 @@ func (n *renewal) known() error {
 // lockTarget has all be asked that a target needs. What a container needs is
 // pinned where one is reached, or was pinned before; a set that runs nothing
 // can do without.
-func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
-	recipe, err := r.recipe(ctx, r.project, t)
+func (r *run) lockTarget(ctx context.Context, t runtimes.Target, plain bool) error {
+	recipe, err := r.lockedRecipe(ctx, t, plain)
 	if err != nil {
 		return err
 	}
@@ -257,6 +257,15 @@ func (r *run) lockTarget(ctx context.Context, t runtimes.Target) error {
 		return r.withoutImages(ctx, recipe.Needs, err)
 	}
 	return err
+}
+
+// lockedRecipe is a target's recipe by what is locked so far.
+func (r *run) lockedRecipe(ctx context.Context, t runtimes.Target, plain bool) (runtimes.Recipe, error) {
+	if plain {
+		t.Pins = r.lock.current()
+		return imageOnly(t), nil
+	}
+	return r.recipe(ctx, r.project, t)
 }
 
 // withoutImages goes on without what only containers need.

@@ -39,6 +39,7 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	if err := r.noteEmulation(ctx, res, recipe.Container, whatRuns(recipe)); err != nil {
 		return nil, err
 	}
+	recipe.Container = furnished(recipe.Container, recipe.Own)
 	t, spool, err := r.install(ctx, engine, res, recipe)
 	if err != nil {
 		return nil, err
@@ -47,6 +48,11 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	if err := r.finish(res, t); err != nil {
 		return nil, err
 	}
+	copied, err := r.addCopied(ctx, engine, res, t)
+	if err != nil {
+		return nil, err
+	}
+	defer copied.Close()
 	facts := check.Gather(t, UnzippedLimit)
 	if _, err := r.judge(res, facts); err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ func (r *run) withParts(ctx context.Context, engine Engine, res *resolved) (reci
 	c := *recipe.Container
 	c.Parts = append([]runtimes.Part{}, c.Parts...)
 	for i := range c.Parts {
+		c.Parts[i].Recipe.Container = furnished(c.Parts[i].Recipe.Container, recipe.Own)
 		files, spool, err := r.part(ctx, engine, res, c.Parts[i])
 		if err != nil {
 			return recipe, held, err
@@ -119,6 +120,10 @@ func (r *run) makePart(ctx context.Context, engine Engine, res *resolved, key ca
 	}
 	files, spool, err := tree.ReadTar(ctx, io.NewSectionReader(w, 0, w.Size()), "")
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.refuseCopy(res, p.Recipe, files); err != nil {
+		spool.Close()
 		return nil, nil, err
 	}
 	if check.HoldsSecrets(files) {

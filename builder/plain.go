@@ -50,32 +50,75 @@ func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error
 	if err := addInclude(t, folder, "", leave); err != nil {
 		return defect("path", err)
 	}
-	if len(t) == 0 && len(layer.Include) == 0 {
+	if len(t) == 0 && len(layer.Include) == 0 && len(layer.Own.Copy) == 0 {
 		return defect(layer.Path+" holds no files that go into the layer", nil)
 	}
 	return nil
 }
 
 // resolvePlain sets the key of a plain target, whose files are read.
-func (r *run) resolvePlain(res *resolved) (err error) {
-	res.recipe = &runtimes.Recipe{Layout: plainLayout, Target: res.combos[0]}
-	res.warnings = layoutWarnings(res.include, res.layer.Runtimes)
+func (r *run) resolvePlain(ctx context.Context, res *resolved) (err error) {
+	t := res.combos[0]
+	res.recipe = &runtimes.Recipe{Layout: plainLayout, Target: t}
+	if !t.Own.Empty() {
+		if res.recipe, err = r.resolveImageOnly(ctx, t); err != nil {
+			return attributed(res.id, err)
+		}
+		if res.recipe.Container == nil {
+			return nil // its key needs the image's digest
+		}
+	}
+	if t.Own.Empty() { // else its files are not known yet
+		res.warnings = layoutWarnings(res.include, res.layer.Runtimes)
+	}
 	res.key, res.input, err = keyOf(*res.recipe, res.include)
 	return err
 }
 
-// buildPlain makes the archive of a plain target.
-func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
-	r.report(Event{Target: res.id, Kind: Started, Text: engineNone})
-	facts := check.Gather(res.include, UnzippedLimit)
-	if _, err := r.judge(res, facts); err != nil {
+// resolveImageOnly pins the image that a plain layer takes files from.
+func (r *run) resolveImageOnly(ctx context.Context, t runtimes.Target) (*runtimes.Recipe, error) {
+	t.Pins = r.lock.current()
+	recipe := imageOnly(t)
+	if len(recipe.Needs) == 0 || r.readOnly {
+		return &recipe, nil
+	}
+	if _, _, err := r.chooseEngine(&recipe); err != nil {
 		return nil, err
 	}
-	got, err := r.store(ctx, res, key, res.include, facts)
+	if err := r.pin(ctx, recipe.Needs); err != nil {
+		return nil, err
+	}
+	t.Pins = r.lock.current()
+	recipe = imageOnly(t)
+	return &recipe, nil
+}
+
+// buildPlain makes the archive of a plain target.
+func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (*obtained, error) {
+	var engine Engine
+	name := engineNone
+	if res.recipe.Runs() {
+		var err error
+		if engine, name, err = r.prepare(ctx, res); err != nil {
+			return nil, err
+		}
+	}
+	r.report(Event{Target: res.id, Kind: Started, Text: name})
+	t := maps.Clone(res.include)
+	spool, err := r.addCopied(ctx, engine, res, t)
 	if err != nil {
 		return nil, err
 	}
-	got.engine = engineNone
+	defer spool.Close()
+	facts := check.Gather(t, UnzippedLimit)
+	if _, err := r.judge(res, facts); err != nil {
+		return nil, err
+	}
+	got, err := r.store(ctx, res, key, t, facts)
+	if err != nil {
+		return nil, err
+	}
+	got.engine = name
 	return got, nil
 }
 

@@ -83,6 +83,8 @@ func (r *run) plan(ctx context.Context, res *resolved) PlannedTarget {
 func (r *run) planEngine(res *resolved, p *PlannedTarget) {
 	if res.layer.Plain {
 		p.Files = len(res.include)
+	}
+	if res.layer.Plain && !res.recipe.Runs() {
 		p.Engine, p.EngineWhy = engineNone, "the files are packed as they are"
 		return
 	}

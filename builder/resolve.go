@@ -141,7 +141,7 @@ func (r *run) resolve(ctx context.Context, t target, memos bool) (*resolved, err
 	}
 	res := &resolved{target: t, include: include}
 	if t.layer.Plain {
-		return res, r.resolvePlain(res)
+		return res, r.resolvePlain(ctx, res)
 	}
 	memoName := func() (string, error) {
 		return memoKey(r.program, r.Config.Root, t.combos, keyedFiles(include), r.lock.digest())
@@ -289,6 +289,7 @@ func (r *run) recipe(ctx context.Context, project fs.FS, t runtimes.Target) (run
 	for range maxRounds {
 		t.Pins = r.lock.current()
 		recipe, err := plugin.Recipe(project, t)
+		recipe = ownedBy(recipe, t)
 		var incomplete *runtimes.Incomplete
 		var unresolved *runtimes.Unresolved
 		switch {

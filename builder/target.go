@@ -45,6 +45,7 @@ func expand(config *Config, output string, indexes map[string][]string) []target
 					Slim:           layer.Slim,
 					Profiles:       layer.Profiles,
 					Artifacts:      layer.Artifacts,
+					Own:            layer.Own,
 					Places:         placesOf(config, runtime.Family, func(l Layer) bool { return l.Path == layer.Path }),
 					BuildPlaces:    placesOf(config, runtime.Family, func(Layer) bool { return true }),
 					Indexes:        indexes[runtime.Family],

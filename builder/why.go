@@ -185,7 +185,7 @@ func (r *run) changes(res *resolved, before keyInput) []Change {
 			}
 		case "image", "tool":
 			c.File = LockName
-		case "option":
+		case "option", "setup", "env", "copy":
 			if r.Config.File != "" {
 				c.File, c.Line = filepath.Base(r.Config.File), res.layer.Line
 			}

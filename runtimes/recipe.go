@@ -27,6 +27,9 @@ type Recipe struct {
 	// matched against paths below the layer's root.
 	ExcludeFiles []string
 
+	// Own is what is added to Container and to its parts, and what is copied.
+	Own OwnImage
+
 	// How it is installed. Nothing here decides bytes, but for the Container of a
 	// recipe that runs code; see Runs.
 
@@ -149,7 +152,7 @@ func (r Recipe) Scripted() []Package {
 // Runs tells whether something of the recipe runs code that decides the layer,
 // which only a container can: its key is then that of the whole recipe.
 func (r Recipe) Runs() bool {
-	return r.Bytecode || r.Managed || len(r.Built()) > 0 || len(r.Scripted()) > 0
+	return !r.Own.Empty() || r.Bytecode || r.Managed || len(r.Built()) > 0 || len(r.Scripted()) > 0
 }
 
 // Excluded tells whether path, below the layer's root, is to be left out.

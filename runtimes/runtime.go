@@ -75,6 +75,8 @@ type Target struct {
 	Profiles     []string // of a Maven project
 	Artifacts    []string // jars to add that a lock cannot name, "group:artifact:classifier"
 
+	Own OwnImage // what the configuration says of the container
+
 	// Indexes are the package indexes that the user configured outside the
 	// lock file (a mirror), in order of preference. They win over those that
 	// the lock file names. Empty: none was configured. For Node.js each is a

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -42,7 +43,7 @@ func (e *Engine) ResolveImage(ctx context.Context, ref string) (string, error) {
 		digest = d.String()
 		return gateway.NewResult(), nil
 	}
-	_, err = c.Build(ctx, client.SolveOpt{}, "", resolve, nil)
+	_, err = c.Build(ctx, client.SolveOpt{Session: []session.Attachable{registryLogins()}}, "", resolve, nil)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()

@@ -46,8 +46,9 @@ func (e *Engine) solveOnce(ctx context.Context, c connection, q solveRequest, ou
 	if e.HostNetwork {
 		opt.AllowedEntitlements = []string{hostNetwork}
 	}
+	opt.Session = []session.Attachable{registryLogins()}
 	if len(q.secrets) > 0 {
-		opt.Session = []session.Attachable{secretsprovider.FromMap(q.secrets)}
+		opt.Session = append(opt.Session, secretsprovider.FromMap(q.secrets))
 	}
 
 	// Solve blocks unless somebody reads its status to the end, whatever

@@ -24,8 +24,14 @@ const (
 // other process sees and that is gone when the process is.
 type Spool struct{ contents io.Closer }
 
-// Close frees the contents: the tree's files cannot be opened any more.
-func (s *Spool) Close() error { return s.contents.Close() }
+// Close frees the contents: the tree's files cannot be opened any more. A nil
+// Spool holds none.
+func (s *Spool) Close() error {
+	if s == nil {
+		return nil
+	}
+	return s.contents.Close()
+}
 
 // ReadTar reads a tree from a tar stream. The caller closes the Spool when it
 // is done with the tree. Folders are dropped, a hard link becomes a copy, and

@@ -50,9 +50,13 @@ func MavenStep(name string, args ...string) runtimes.Step {
 // container says how r's jars are copied by Maven in a container, or which pins
 // that still needs. A jar is for all machines, so one image does for all.
 func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes.Container) {
-	image := t.Runtime.ImageToBuild(runtimes.X86_64)
-	digest := t.Pins.Images[image]
-	if digest == "" {
+	arch := runtimes.X86_64
+	image := t.Runtime.ImageToBuild(arch)
+	if !t.Own.Empty() {
+		arch, image = t.Arch, t.Image(true)
+	}
+	pinned := t.Pinned(image)
+	if pinned == "" {
 		return []runtimes.Need{{Image: image}}, nil
 	}
 	step := MavenStep(fmt.Sprintf("copy %d jars", len(r.Packages)),
@@ -64,8 +68,8 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 	}
 	step.Caches = []runtimes.CacheMount{{ID: "layerbuild-maven", Path: repository}}
 	return nil, &runtimes.Container{
-		Image:  image + "@" + digest,
-		Arch:   runtimes.X86_64,
+		Image:  pinned,
+		Arch:   arch,
 		Steps:  []runtimes.Step{step},
 		Output: outputFolder,
 	}

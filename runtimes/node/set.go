@@ -55,13 +55,14 @@ const (
 // architecture, with compilers.
 func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	image, arch := t.Runtime.Image, runtimes.Arch("")
+	arch := runtimes.Arch("")
 	scripts := runsScripts(s.packages)
 	if scripts {
-		image, arch = t.Runtime.ImageToBuild(t.Arch), t.Arch
+		arch = t.Arch
 	}
-	digest := t.Pins.Images[image]
-	if digest == "" {
+	image := t.Image(scripts)
+	pinned := t.Pinned(image)
+	if pinned == "" {
 		needs = append(needs, runtimes.Need{Image: image})
 	}
 	for _, need := range s.needs {
@@ -77,7 +78,7 @@ func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container)
 		steps = append(steps, scriptsStep(t, s.packages))
 	}
 	return nil, &runtimes.Container{
-		Image:  image + "@" + digest,
+		Image:  pinned,
 		Arch:   arch,
 		Tools:  s.tools,
 		Steps:  steps,

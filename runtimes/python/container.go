@@ -79,10 +79,10 @@ type whereabouts struct {
 // built is a part, of a container of the target's own architecture.
 func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	image, digest := pinnedImage(t, t.Runtime.Image, &needs)
-	imageToBuild, digestToBuild := image, digest
-	if len(r.Built()) > 0 {
-		imageToBuild, digestToBuild = pinnedImage(t, t.Runtime.ImageToBuild(t.Arch), &needs)
+	image := pinnedImage(t, t.Image(false), &needs)
+	imageToBuild := image
+	if len(r.Built()) > 0 && t.Image(true) != t.Image(false) {
+		imageToBuild = pinnedImage(t, t.Image(true), &needs)
 	}
 	uv := t.Pins.Tools[uvName]
 	if len(uv.Files) == 0 {
@@ -96,21 +96,21 @@ func container(t runtimes.Target, r runtimes.Recipe) ([]runtimes.Need, *runtimes
 		steps = append(steps, compileModules(t, r))
 	}
 	return nil, &runtimes.Container{
-		Image:  image + "@" + digest,
+		Image:  image,
 		Tools:  map[string]string{uvName: uv.Version},
-		Parts:  builtWheels(t, r, uv, imageToBuild+"@"+digestToBuild),
+		Parts:  builtWheels(t, r, uv, imageToBuild),
 		Steps:  steps,
 		Output: outputFolder,
 	}
 }
 
-// pinnedImage returns an image and its digest, or adds that to what is needed.
-func pinnedImage(t runtimes.Target, image string, needs *[]runtimes.Need) (string, string) {
-	digest := t.Pins.Images[image]
-	if digest == "" {
+// pinnedImage returns an image with its digest, or adds that to what is needed.
+func pinnedImage(t runtimes.Target, image string, needs *[]runtimes.Need) string {
+	pinned := t.Pinned(image)
+	if pinned == "" {
 		*needs = append(*needs, runtimes.Need{Image: image})
 	}
-	return image, digest
+	return pinned
 }
 
 // uvNeed is the tool, in the version that a new layerbuild.lock gets. One that
