@@ -268,9 +268,9 @@ type managed struct {
 
 // unaskedExtra: poetry before 2 installs a package of an extra that nobody asked
 // for, if some group locks the same package.
-func (p managed) unaskedExtra(name string) bool {
-	for extra, requirements := range p.extras {
-		if !slices.Contains(p.ask.extras, extra) && slices.ContainsFunc(requirements, func(r string) bool { return strings.HasPrefix(r, name+"==") }) {
+func (m managed) unaskedExtra(name string) bool {
+	for extra, requirements := range m.extras {
+		if !slices.Contains(m.ask.extras, extra) && slices.ContainsFunc(requirements, func(r string) bool { return strings.HasPrefix(r, name+"==") }) {
 			return true
 		}
 	}
