@@ -160,7 +160,7 @@ func (r *run) refuseCopy(res *resolved, recipe runtimes.Recipe, files runtimes.T
 	}
 	problems := strings.Split(strings.TrimSpace(string(text)), "\n")
 	for i, p := range problems {
-		problems[i] = "copy: " + strings.TrimSuffix(p, "; near: ")
+		problems[i] = "copy: " + strings.TrimSuffix(strings.TrimSpace(p), "; near:")
 	}
 	return r.inLayer(res, strings.Join(problems, "; "),
 		"the image is "+recipe.Container.Image+"; what it lacks a command of setup may install")
