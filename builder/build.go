@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -111,7 +112,11 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			// The entry was there, but a blob of it was not, or was damaged.
 			// Any member may be the first to need it, where the outputs of
 			// those before were in place.
-			r.warn(res.id, fmt.Sprintf("built again: %v", err))
+			why := err.Error()
+			if !errors.Is(err, fs.ErrNotExist) {
+				why = "the cache had an archive that cannot be used" // and has said so
+			}
+			r.warn(res.id, "built again: "+why)
 			got, err = r.obtain(ctx, res, true)
 			hand()
 		}

@@ -196,7 +196,7 @@ func (c *Cache) openLocal(ctx context.Context, b Blob) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, miss(b.name(), err)
+		return nil, c.defect(b.name(), b.name(), err)
 	}
 	return f, nil
 }
@@ -208,12 +208,12 @@ func (c *Cache) openUnverified(ctx context.Context, b Blob) (*os.File, Stamp, er
 	}
 	f, err := c.local.Open(b.name())
 	if err != nil {
-		return nil, Stamp{}, miss(b.name(), err)
+		return nil, Stamp{}, c.defect(b.name(), b.name(), err)
 	}
 	s, err := stampOfFile(f)
 	if err != nil {
 		f.Close()
-		return nil, Stamp{}, miss(b.name(), err)
+		return nil, Stamp{}, c.defect(b.name(), b.name(), err)
 	}
 	c.local.Use(ctx, b.name()) // if it was trimmed meanwhile, it is open
 	return f, s, nil

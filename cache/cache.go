@@ -22,7 +22,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/layerbuild/layerbuild/cache/disk"
 )
@@ -107,6 +109,19 @@ func miss(key string, reason error) error {
 	return &MissError{Key: key, Reason: reason}
 }
 
+// defect is the miss of what the folder has under a name and cannot give. What
+// is merely absent, or another version's, is no defect.
+func (c *Cache) defect(name, key string, reason error) error {
+	err := miss(key, reason)
+	if !errors.Is(err, ErrMiss) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errVersion) || c.warn == nil {
+		return err
+	}
+	if _, told := c.told.LoadOrStore(name, true); !told {
+		c.warn(fmt.Sprintf("the cache holds what cannot be used: %s %v", name, reason))
+	}
+	return err
+}
+
 // A Cache is a local folder of entries, blobs and values, with remotes behind it
 // once Connect was called. It is safe for concurrent use, by any number of
 // processes.
@@ -117,6 +132,9 @@ type Cache struct {
 	uploads *uploads     // nil before Connect
 	trusted []PublicKey  // whose entries are taken from remotes; none: anybody's
 	signers []PrivateKey // what signs the entries that are built here
+
+	warn func(text string) // nil: nobody is told of defects
+	told sync.Map          // of names: each defect is told once
 }
 
 // Open returns the cache in the folder dir. Nothing is written before there
@@ -129,6 +147,11 @@ func Open(dir string) (*Cache, error) {
 	}
 	return &Cache{local: local}, nil
 }
+
+// Warn has warn told of what lies in the folder and cannot be used, because it is
+// damaged or cannot be read: once for each name. It is called before the cache is
+// used; warn must be safe for concurrent use.
+func (c *Cache) Warn(warn func(text string)) { c.warn = warn }
 
 // Close ends the uploads that are still under way, and removes this process's
 // temporary files. Without it, or where the process dies, the next Open does.

@@ -44,6 +44,42 @@ func eachDamage(data []byte, f func(what string, damaged []byte)) {
 	}
 }
 
+// TestWarn: what is damaged is told once, whatever it is; what is absent or
+// another version's is not.
+func TestWarn(t *testing.T) {
+	c := openCache(t, t.TempDir())
+	var told []string
+	c.Warn(func(text string) { told = append(told, text) })
+	b := putBlob(t, c, noise(1, 3000))
+	e := Entry{Key: key("a"), Blobs: map[string]Blob{"archive": b}}
+	if err := errors.Join(c.Store(t.Context(), e), c.PutValue(t.Context(), "kind", "key", []byte("value"))); err != nil {
+		t.Fatal(err)
+	}
+	read := func() {
+		_, _ = c.Lookup(t.Context(), e.Key)
+		_, _ = c.LookupOwn(t.Context(), key("absent"))
+		_, _ = c.GetValue(t.Context(), "kind", "key")
+		_, _ = c.GetValue(t.Context(), "kind", "absent")
+		_, _ = readBlob(t, c, b)
+	}
+	read()
+	value := valueID{"kind", "key"}.name()
+	for name, data := range map[string]string{entryName(e.Key): "x", value: "layerbuild value 2 " + sealSum(kindValue, 2, nil).String() + "\n", b.name(): "x"} {
+		path, err := c.local.Path(name)
+		if err == nil {
+			err = os.WriteFile(path, []byte(data), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	read()
+	if len(told) != 2 || !strings.Contains(told[0], entryName(e.Key)+" is not an entry") || !strings.Contains(told[1], b.name()+" holds 1 bytes") {
+		t.Errorf("told %q", told)
+	}
+}
+
 func TestDamagedEntry(t *testing.T) {
 	e, data := sealedEntry(t)
 	if _, err := decodeEntry(e.Key, data); err != nil {

@@ -43,7 +43,7 @@ func (c *Cache) deliver(ctx context.Context, b Blob, path string) (Stamp, error)
 	if !c.verified(b.SHA256, before) || reflink(out.f, f) != nil {
 		got, err = out.fill(ctx, f)
 		if errors.Is(err, errSource) {
-			return Stamp{}, miss(b.name(), err)
+			return Stamp{}, c.defect(b.name(), b.name(), err)
 		}
 		if err != nil {
 			return Stamp{}, err
@@ -51,7 +51,7 @@ func (c *Cache) deliver(ctx context.Context, b Blob, path string) (Stamp, error)
 	}
 	// What was read for the output says as much of the blob.
 	if err := c.checked(b, f, got, before, began); err != nil {
-		return Stamp{}, miss(b.name(), err)
+		return Stamp{}, c.defect(b.name(), b.name(), err)
 	}
 	return out.publish()
 }

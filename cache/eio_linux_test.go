@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -14,6 +15,8 @@ import (
 // root: TestFailingDisk of cmd/layerbuild.)
 func TestReadError(t *testing.T) {
 	c := openCache(t, t.TempDir())
+	var told []string
+	c.Warn(func(text string) { told = append(told, text) })
 	data := noise(1, 3000)
 	b := putBlob(t, c, data)
 	path := blobPath(t, c, b)
@@ -38,6 +41,9 @@ func TestReadError(t *testing.T) {
 		if _, err := os.Lstat(out); err == nil {
 			t.Error("something was delivered")
 		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0], b.name()+" ") || !strings.Contains(told[0], "input/output error") {
+		t.Errorf("told: %q", told)
 	}
 	if r, err := c.Verify(t.Context()); err != nil || len(r.Defects) != 1 {
 		t.Errorf("Verify: %+v, %v", r, err)

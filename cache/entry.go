@@ -74,11 +74,13 @@ func decodeEntry(key Digest, data []byte) (Entry, error) {
 // blobs: each is verified when it is opened or delivered, or all by Check.
 func (c *Cache) Lookup(ctx context.Context, key Digest) (Entry, error) {
 	s, err := c.stored(ctx, key)
-	if err == nil && s.fetched {
-		err = accepts(c.trusted, s)
-	}
 	if err != nil {
-		return Entry{}, miss(entryName(key), err)
+		return Entry{}, c.defect(entryName(key), entryName(key), err)
+	}
+	if s.fetched {
+		if err := accepts(c.trusted, s); err != nil {
+			return Entry{}, miss(entryName(key), err)
+		}
 	}
 	return s.entry, nil
 }
@@ -89,11 +91,11 @@ var errFetched = errors.New("was fetched from a remote")
 // a miss, whoever signed it.
 func (c *Cache) LookupOwn(ctx context.Context, key Digest) (Entry, error) {
 	s, err := c.stored(ctx, key)
-	if err == nil && s.fetched {
-		err = errFetched
-	}
 	if err != nil {
-		return Entry{}, miss(entryName(key), err)
+		return Entry{}, c.defect(entryName(key), entryName(key), err)
+	}
+	if s.fetched {
+		return Entry{}, miss(entryName(key), errFetched)
 	}
 	return s.entry, nil
 }

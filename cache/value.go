@@ -48,7 +48,7 @@ func (c *Cache) GetValue(ctx context.Context, kind, key string) ([]byte, error) 
 		return err
 	})
 	if err != nil {
-		return nil, miss(id.String(), err)
+		return nil, c.defect(id.name(), id.String(), err)
 	}
 	return value, nil
 }

@@ -190,7 +190,9 @@ func TestFailingDisk(t *testing.T) {
 	index := bigIndex(t)
 	want := alone(t, index, "big==1.0", "small==1.0")
 	r := newRunner(t, index, "big==1.0", "small==1.0")
-	disk, image := filepath.Join(r.data, "cache"), filepath.Join(t.TempDir(), "disk")
+	disk, platter := filepath.Join(r.data, "cache"), t.TempDir()
+	mount(t, platter, 80)
+	image := filepath.Join(platter, "disk")
 	mountImage(t, disk, image, 64<<20)
 	r.run(0, "build", "--engine", "direct")
 	unmount := remount(t, disk, image)
@@ -199,6 +201,11 @@ func TestFailingDisk(t *testing.T) {
 	// the file system knows itself by.
 	if err := os.Truncate(image, 12<<20); err != nil {
 		t.Fatal(err)
+	}
+	// Where a single block is written behind it, all that was lost reads as zeros.
+	resize(t, platter, 12)
+	if err := os.WriteFile(filepath.Join(platter, "filler"), make([]byte, 12<<20), 0o666); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("the image has room to grow: %v", err)
 	}
 	if !failsToRead(t, disk) {
 		t.Fatal("every file of the cache can still be read")

@@ -37,6 +37,7 @@ func (s *selection) newBuilder(ctx context.Context, config *builder.Config, repo
 		return nil, nil, err
 	}
 	store.Trust(config.Cache.Trust) // also for what earlier runs have fetched
+	store.Warn(func(text string) { report(builder.Event{Kind: builder.Warned, Text: text}) })
 	b := &builder.Builder{Config: config, Cache: store, Report: report}
 	disconnect, err := s.connect(ctx, b, store.Dir())
 	if err != nil {
