@@ -90,7 +90,7 @@ testbed-down: ## end what testbed started
 update: ## write the golden files anew
 	$(GO) test ./zipper ./builder/... ./runtimes/... ./cmd/... -update
 
-tools: $(TOOLS)/.done ## the package managers that the tests compare with
+tools: $(TOOLS)/.done ## the package managers and servers that the tests compare and talk with
 	$(TESTBED) tools
 
 # $(call venv,NAME,PROGRAM,REQUIREMENT) makes NAME. Each wants other versions of
@@ -108,6 +108,7 @@ $(TOOLS)/.done: Makefile | deps
 	$(call venv,pdm,pdm,pdm==2.29.4 hishel==1.4.0)
 	$(call venv,pipenv,pipenv,pipenv==2026.10.3)
 	$(call venv,pip-compile,pip-compile,pip-tools==7.6.2)
+	$(call venv,moto,moto_server,moto[server]==5.2.5)
 	touch $@
 
 help:
