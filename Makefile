@@ -92,6 +92,12 @@ update: ## write the golden files anew
 
 tools: $(TOOLS)/.done ## the package managers and servers that the tests compare and talk with
 	$(TESTBED) tools
+	$(call npm,osls,4.3.1)
+	$(call npm,serverless,3.40.0)
+
+# $(call npm,PACKAGE,VERSION) installs a deploy tool into a folder of its own.
+npm = grep -qs '"version": "$(2)"' $(TOOLS)/npm-$(1)/node_modules/$(1)/package.json || \
+	$(TOOLS)/node/bin/npm install --silent --no-save --ignore-scripts --prefix $(TOOLS)/npm-$(1) $(1)@$(2)
 
 # $(call venv,NAME,PROGRAM,REQUIREMENT) makes NAME. Each wants other versions of
 # what they all use, so each has a virtual environment of its own.

@@ -163,7 +163,7 @@ func wantOwner(t *testing.T, dir string, uid int) {
 
 // indexed is an archive in layers.json.
 type indexed struct {
-	Name, File, Manifest, SHA256 string
+	Name, File, Manifest, SHA256, SHA256Base64 string
 
 	Architectures []string `json:"compatibleArchitectures"`
 }

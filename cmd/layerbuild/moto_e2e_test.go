@@ -1,0 +1,127 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A cloud is moto, which answers as AWS does to whoever uses it as a proxy. It
+// keeps what it is given in memory.
+type cloud struct {
+	t     *testing.T
+	proxy string // its address
+	ca    string // certificate of what it says to be AWS
+}
+
+func startCloud(t *testing.T) *cloud {
+	t.Helper()
+	venv := filepath.Join(setting(t, "LAYERBUILD_TEST_TOOLS"), "venv-moto")
+	found, err := filepath.Glob(filepath.Join(venv, "lib/python3*/site-packages/moto/moto_proxy/ca.crt"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("moto's certificate: %q, %v", found, err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	_, port, _ := net.SplitHostPort(address)
+	cmd := exec.Command(filepath.Join(venv, "bin/moto_proxy"), "-p", port)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // killed
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+			return &cloud{t: t, proxy: "http://" + address, ca: found[0]}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("moto does not answer: %v\n%s", err, &log)
+		}
+	}
+}
+
+// env is what makes programs of Node.js take c for AWS.
+func (c *cloud) env() []string {
+	return []string{"HTTPS_PROXY=" + c.proxy, "NODE_EXTRA_CA_CERTS=" + c.ca,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1"}
+}
+
+// A published layer is what Lambda says of a layer's newest version.
+type published struct {
+	LayerName             string
+	LatestMatchingVersion struct {
+		LayerVersionArn string
+		Content         struct{ CodeSha256 string }
+	}
+}
+
+// layers are those that Lambda has.
+func (c *cloud) layers() []published {
+	c.t.Helper()
+	pool := x509.NewCertPool()
+	cert, err := os.ReadFile(c.ca)
+	if err != nil || !pool.AppendCertsFromPEM(cert) {
+		c.t.Fatalf("%s: %v", c.ca, err)
+	}
+	proxy, err := url.Parse(c.proxy)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("https://lambda.us-east-1.amazonaws.com/2018-10-31/layers")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var list struct{ Layers []published }
+	if err := json.Unmarshal(data, &list); err != nil {
+		c.t.Fatalf("%v: %s", err, data)
+	}
+	return list.Layers
+}
+
+// layer is the one layer whose name holds the text: moto, other than AWS,
+// makes the name up for what CloudFormation has published.
+func (c *cloud) layer(text string) published {
+	c.t.Helper()
+	var found []published
+	for _, l := range c.layers() {
+		if strings.Contains(l.LayerName, text) {
+			found = append(found, l)
+		}
+	}
+	if len(found) != 1 {
+		c.t.Fatalf("%d layers have %q in their names: %v", len(found), text, found)
+	}
+	return found[0]
+}
