@@ -27,7 +27,10 @@ type compressor struct {
 
 // levelOf returns the level that a file of this size is compressed at.
 func levelOf(size int64) int {
-	if size > largeSize {
+	switch {
+	case size <= smallSize:
+		return smallLevel
+	case size > largeSize:
 		return largeLevel
 	}
 	return level

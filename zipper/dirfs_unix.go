@@ -5,8 +5,101 @@ package zipper
 import (
 	"io"
 	"io/fs"
+	"os"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// readDir lists a folder, sorted. Unlike [os.ReadDir]'s, its entries know what
+// their Info says: the kernel is asked while the folder is open, by names and not
+// by paths, each of whose elements it would have to look up.
+func readDir(name string) ([]fs.DirEntry, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	known := make([]knownEntry, len(list))
+	for i, d := range list {
+		if known[i].DirEntry = d; !d.IsDir() {
+			known[i].info, known[i].err = statAt(int(f.Fd()), name, d.Name())
+			list[i] = &known[i]
+		}
+	}
+	return list, nil
+}
+
+// A knownEntry is a file whose info is known, or why it is not.
+type knownEntry struct {
+	fs.DirEntry
+	info fileInfo
+	err  error
+}
+
+func (e *knownEntry) Info() (fs.FileInfo, error) {
+	if e.err != nil {
+		return nil, e.err
+	}
+	return &e.info, nil
+}
+
+// A fileInfo is what the kernel says of a file, as [os.Lstat] gives it.
+type fileInfo struct {
+	name  string
+	size  int64
+	mode  fs.FileMode
+	mtime time.Time
+}
+
+func (i *fileInfo) Name() string       { return i.name }
+func (i *fileInfo) Size() int64        { return i.size }
+func (i *fileInfo) Mode() fs.FileMode  { return i.mode }
+func (i *fileInfo) ModTime() time.Time { return i.mtime }
+func (i *fileInfo) IsDir() bool        { return i.mode.IsDir() }
+func (i *fileInfo) Sys() any           { return nil }
+
+// statAt asks for a file of an open folder, and follows no link.
+func statAt(dir int, dirName, name string) (fileInfo, error) {
+	var st unix.Stat_t
+	_, err := retry(func() (int, error) { return 0, unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != nil {
+		return fileInfo{}, &fs.PathError{Op: "lstat", Path: dirName + "/" + name, Err: err}
+	}
+	sec, nsec := st.Mtim.Unix()
+	return fileInfo{name, st.Size, modeOf(uint32(st.Mode)), time.Unix(sec, nsec)}, nil
+}
+
+// modeOf is a mode of the kernel's as one of Go's, as far as an archive or an
+// error about it needs one.
+func modeOf(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return m
+	case unix.S_IFLNK:
+		return m | fs.ModeSymlink
+	case unix.S_IFDIR:
+		return m | fs.ModeDir
+	case unix.S_IFIFO:
+		return m | fs.ModeNamedPipe
+	case unix.S_IFSOCK:
+		return m | fs.ModeSocket
+	case unix.S_IFBLK:
+		return m | fs.ModeDevice
+	case unix.S_IFCHR:
+		return m | fs.ModeDevice | fs.ModeCharDevice
+	}
+	return m | fs.ModeIrregular
+}
 
 // openFile opens a regular file of a known size. Unlike [os.Open] it does not
 // ask the kernel to watch the file, which it never does for regular ones.

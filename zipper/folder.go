@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -71,14 +70,14 @@ func (w *walker) read(ctx context.Context, dir string) error {
 	}
 	entries := make([]Entry, 0, len(list))
 	for _, d := range w.wanted(dir, list) {
-		name := path.Join(dir, d.Name())
+		name := below(dir, d)
 		if err := checkName(name); err != nil {
 			return fmt.Errorf("entry %q: %w", name, err)
 		}
 		if d.IsDir() {
-			below := func() error { return w.read(ctx, name) }
-			if !w.group.TryGo(below) {
-				if err := below(); err != nil {
+			read := func() error { return w.read(ctx, name) }
+			if !w.group.TryGo(read) {
+				if err := read(); err != nil {
 					return err
 				}
 			}
@@ -94,6 +93,14 @@ func (w *walker) read(ctx context.Context, dir string) error {
 	return nil
 }
 
+// below is the path of what lies in a folder.
+func below(dir string, d fs.DirEntry) string {
+	if dir == "." {
+		return d.Name()
+	}
+	return dir + "/" + d.Name()
+}
+
 // wanted returns what of a folder is not left out.
 func (w *walker) wanted(dir string, list []fs.DirEntry) []fs.DirEntry {
 	if w.leave == nil {
@@ -101,7 +108,7 @@ func (w *walker) wanted(dir string, list []fs.DirEntry) []fs.DirEntry {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.DeleteFunc(list, func(d fs.DirEntry) bool { return w.leave(path.Join(dir, d.Name()), d) })
+	return slices.DeleteFunc(list, func(d fs.DirEntry) bool { return w.leave(below(dir, d), d) })
 }
 
 func (w *walker) add(entries ...Entry) {

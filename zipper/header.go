@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 // Fixed fields of all headers.
@@ -115,6 +116,7 @@ func appendDirectory(b []byte, entries []EntryInfo, start int64) ([]byte, error)
 		return nil, fmt.Errorf("%d entries, %d bytes of data, %d bytes of directory: %w",
 			len(entries), start, length, ErrTooLarge)
 	}
+	b = slices.Grow(b, int(length)+endLen)
 	var err error
 	offset := int64(0)
 	for i := range entries {

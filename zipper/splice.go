@@ -43,7 +43,7 @@ func (p *place) data(archive io.ReaderAt) *io.SectionReader {
 // An earlier is an Earlier by content. The zero value has none.
 type earlier struct {
 	archive io.ReaderAt
-	places  map[contentID]*place
+	places  map[contentID]place
 	sizes   map[int64]bool // of files of several blocks
 	big     map[int]*place // by entry of the new archive: files of several blocks
 	spliced atomic.Int64   // bytes of content found
@@ -60,7 +60,7 @@ func newEarlier(from *Earlier) *earlier {
 	}
 	e := &earlier{
 		archive: from.Archive,
-		places:  make(map[contentID]*place, len(from.Entries)),
+		places:  make(map[contentID]place, len(from.Entries)),
 		sizes:   make(map[int64]bool),
 		big:     make(map[int]*place),
 	}
@@ -71,7 +71,7 @@ func newEarlier(from *Earlier) *earlier {
 			break // and nothing after it can be found
 		}
 		if info.Mode.IsRegular() && info.Size > 0 {
-			e.places[contentID{info.SHA256, info.Size}] = &place{info, offset}
+			e.places[contentID{info.SHA256, info.Size}] = place{info, offset}
 			if info.Size > blockSize {
 				e.sizes[info.Size] = true
 			}
@@ -85,8 +85,8 @@ func newEarlier(from *Earlier) *earlier {
 // that has its content, and completes its info.
 func (w *worker) spliceSmall(out []byte, info *EntryInfo, content []byte) ([]byte, bool) {
 	e := w.p.earlier
-	from := e.places[contentID{info.SHA256, info.Size}]
-	if from == nil || from.info.CRC32 != info.CRC32 {
+	from, ok := e.places[contentID{info.SHA256, info.Size}]
+	if !ok || from.info.CRC32 != info.CRC32 {
 		return nil, false
 	}
 	record, ok := w.ahead.read(e.archive, from.offset, int(from.info.record()))
@@ -187,14 +187,14 @@ func (p *packer) findBig(ctx context.Context, i int) *place {
 	}
 	id := contentID{size: e.Size}
 	sha.Sum(id.sha[:0])
-	from := p.earlier.places[id]
-	if from == nil || from.info.CRC32 != crc || !p.sound(ctx, from) {
+	from, ok := p.earlier.places[id]
+	if !ok || from.info.CRC32 != crc || !p.sound(ctx, &from) {
 		return nil
 	}
 	info.CRC32, info.SHA256 = crc, id.sha
 	info.Method, info.Compressed = from.info.Method, from.info.Compressed
 	p.earlier.spliced.Add(info.Size)
-	return from
+	return &from
 }
 
 // sound reports whether an earlier record is what its info says: its header,
