@@ -9,6 +9,7 @@ import (
 
 // DirFS is [os.DirFS] for [Folder], which lists, opens and reads its files with
 // fewer and shorter system calls: a tree of many small files is archived sooner.
+// What its ReadDir says of a file is nothing for [os.SameFile].
 func DirFS(dir string) fs.FS {
 	return dirFS{os.DirFS(dir), strings.TrimSuffix(filepath.Join(dir, "x"), "x")}
 }

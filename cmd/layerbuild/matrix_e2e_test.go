@@ -33,7 +33,7 @@ var kinds = []kind{
 	nodeKind("images", map[string]string{"sharp": "0.34.1"}, "sharp"),
 	javaKind("store", []string{"org.xerial:sqlite-jdbc:3.49.1.0"}, "sqlite-jdbc"),
 	pythonKind("mixed", true, []string{"cffi==1.17.1"}, "docopt==0.6.2"),
-	pythonKind("pure", false, nil, "requests==2.32.3", "boto3==1.35.36"),
+	pythonKind("pure", false, nil, "click==8.1.8", "boto3==1.35.36"),
 	pythonKind("science", false, []string{"numpy==2.2.6", "scipy==1.15.3", "pandas==2.2.3"}),
 	pythonKind("tables", false, []string{"lxml==5.3.0", "psycopg2-binary==2.9.10"}),
 	pythonKind("compiled", true, []string{"markupsafe==3.0.2"}, "--no-binary markupsafe"),

@@ -224,11 +224,16 @@ func (z *zipping) isStdout() func(string, fs.DirEntry) bool {
 	if f, ok := z.ui.stdout.(*os.File); ok {
 		stdout, _ = f.Stat() // none is like no file
 	}
-	return func(_ string, d fs.DirEntry) bool {
+	return func(name string, d fs.DirEntry) bool {
 		if stdout == nil || !stdout.Mode().IsRegular() || !d.Type().IsRegular() {
 			return false
 		}
 		info, err := d.Info()
+		if err != nil || info.Size() != stdout.Size() {
+			return false
+		}
+		// What zipper.DirFS knows of a file does not tell it from others.
+		info, err = os.Lstat(filepath.Join(z.folder, filepath.FromSlash(name)))
 		return err == nil && os.SameFile(info, stdout)
 	}
 }
