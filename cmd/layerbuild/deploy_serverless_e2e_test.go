@@ -113,19 +113,36 @@ func newShop(t *testing.T) *runner {
 	return r
 }
 
-// serverless runs a framework in a folder of the project.
-func (r *runner) serverless(c *cloud, framework, folder string, args ...string) string {
+// frameworkCommand is a framework, to be run in a folder of the project.
+func (r *runner) frameworkCommand(c *cloud, framework, folder string, args ...string) *exec.Cmd {
 	r.t.Helper()
 	tools := setting(r.t, "LAYERBUILD_TEST_TOOLS")
 	cmd := exec.Command(filepath.Join(tools, "npm-"+framework, "node_modules/.bin/serverless"), append(args, "--verbose")...)
 	cmd.Dir = filepath.Join(r.dir, folder)
 	// Their home is where they keep notes on whom to notify of what.
-	cmd.Env = append(os.Environ(), "CI=", "HOME="+filepath.Join(r.data, "tmp"), "PATH="+filepath.Join(tools, "node/bin")+":"+os.Getenv("PATH"),
-		"SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off", "LAYERBUILD_CACHE_DIR="+filepath.Join(r.data, "cache"))
+	cmd.Env = append(os.Environ(), "CI=", noRaceSleep, "HOME="+filepath.Join(r.data, "tmp"),
+		"PATH="+filepath.Join(tools, "node/bin")+":"+os.Getenv("PATH"), "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off",
+		"LAYERBUILD_CACHE_DIR="+filepath.Join(r.data, "cache"))
 	cmd.Env = append(append(cmd.Env, c.env()...), r.env...)
-	out, err := cmd.CombinedOutput()
+	return cmd
+}
+
+// serverless runs a framework to its good end.
+func (r *runner) serverless(c *cloud, framework, folder string, args ...string) string {
+	r.t.Helper()
+	out, err := r.frameworkCommand(c, framework, folder, args...).CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("%s %v: %v\n%s", framework, args, err, out)
+	}
+	return string(out)
+}
+
+// serverlessFails wants a framework to fail.
+func (r *runner) serverlessFails(c *cloud, framework string, args ...string) string {
+	r.t.Helper()
+	out, err := r.frameworkCommand(c, framework, ".", args...).CombinedOutput()
+	if err == nil {
+		r.t.Fatalf("%s %v does not fail:\n%s", framework, args, out)
 	}
 	return string(out)
 }
@@ -211,7 +228,7 @@ func TestServerless(t *testing.T) {
 	for _, framework := range frameworks {
 		t.Run(framework, func(t *testing.T) {
 			t.Parallel()
-			c := &cloud{t: t, proxy: aws.proxy, ca: aws.ca}
+			c := aws.of(t)
 			r := newShop(t)
 			r.run(0, "build")
 			r.serverless(c, framework, ".", "deploy", "--stage", framework)

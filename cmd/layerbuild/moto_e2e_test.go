@@ -25,6 +25,7 @@ type cloud struct {
 	t     *testing.T
 	proxy string // its address
 	ca    string // certificate of what it says to be AWS
+	cas   string // that, and what Node.js trusts beside its own list here
 }
 
 func startCloud(t *testing.T) *cloud {
@@ -57,7 +58,7 @@ func startCloud(t *testing.T) *cloud {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
-			return &cloud{t: t, proxy: "http://" + address, ca: found[0]}
+			return &cloud{t: t, proxy: "http://" + address, ca: found[0], cas: trusting(t, found[0])}
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("moto does not answer: %v\n%s", err, &log)
@@ -65,9 +66,38 @@ func startCloud(t *testing.T) *cloud {
 	}
 }
 
-// env is what makes programs of Node.js take c for AWS.
+// of is c for another test.
+func (c *cloud) of(t *testing.T) *cloud {
+	other := *c
+	other.t = t
+	return &other
+}
+
+// trusting adds a certificate to those that Node.js has beside its own list.
+func trusting(t *testing.T, ca string) string {
+	t.Helper()
+	var all []byte
+	for _, file := range []string{ca, os.Getenv("NODE_EXTRA_CA_CERTS")} {
+		if file == "" {
+			continue
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(append(all, data...), '\n')
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, all, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// env is what makes the Serverless Framework take c for AWS. Nothing else
+// knows the variable of the proxy, so registries are reached as ever.
 func (c *cloud) env() []string {
-	return []string{"HTTPS_PROXY=" + c.proxy, "NODE_EXTRA_CA_CERTS=" + c.ca,
+	return []string{"proxy=" + c.proxy, "NODE_EXTRA_CA_CERTS=" + c.cas,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1"}
 }
 
