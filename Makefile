@@ -115,6 +115,7 @@ $(TOOLS)/.done: Makefile | deps
 	$(call venv,pipenv,pipenv,pipenv==2026.10.3)
 	$(call venv,pip-compile,pip-compile,pip-tools==7.6.2)
 	$(call venv,moto,moto_server,moto[server]==5.2.5)
+	$(call venv,sam,sam,aws-sam-cli==1.170.0)
 	touch $@
 
 help:

@@ -113,6 +113,17 @@ type published struct {
 // layers are those that Lambda has.
 func (c *cloud) layers() []published {
 	c.t.Helper()
+	data := c.ask(http.MethodGet, "https://lambda.us-east-1.amazonaws.com/2018-10-31/layers")
+	var list struct{ Layers []published }
+	if err := json.Unmarshal(data, &list); err != nil {
+		c.t.Fatalf("%v: %s", err, data)
+	}
+	return list.Layers
+}
+
+// ask returns what c answers to a request.
+func (c *cloud) ask(method, address string) []byte {
+	c.t.Helper()
 	pool := x509.NewCertPool()
 	cert, err := os.ReadFile(c.ca)
 	if err != nil || !pool.AppendCertsFromPEM(cert) {
@@ -124,20 +135,22 @@ func (c *cloud) layers() []published {
 	}
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	defer client.CloseIdleConnections()
-	resp, err := client.Get("https://lambda.us-east-1.amazonaws.com/2018-10-31/layers")
+	req, err := http.NewRequest(method, address, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	// It wants a signature, and does not look at it.
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := client.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("%s %s: %s, %v: %s", method, address, resp.Status, err, data)
 	}
-	var list struct{ Layers []published }
-	if err := json.Unmarshal(data, &list); err != nil {
-		c.t.Fatalf("%v: %s", err, data)
-	}
-	return list.Layers
+	return data
 }
 
 // layer is the one layer whose name holds the text: moto, other than AWS,
