@@ -75,6 +75,7 @@ bench-zip: tools ## the zipper against other archivers; ARGS='-corpus node -cont
 soak: testbed tools ## the long-running counts of crash, fuzz and set tests
 	LAYERBUILD_SOAK_ROUNDS=1000 LAYERBUILD_SOAK_FLIPS=10000 $(GO) test -run 'Crash|Kill|Flips' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild
 	sh testdata/fuzz.sh 60s
+	$(ZIPBENCH) test -tags soak -count 1 -run TestSums -timeout 120m -v ./...
 	env="$$($(TESTBED) env)" && eval "$$env" && LAYERBUILD_SOAK_PROJECTS=10 env -u CI $(GO) test -tags e2e -count 1 \
 		-run 'TestSetEquals|TestGenerated' -timeout 180m -v ./runtimes/node ./builder/maven && \
 		LAYERBUILD_SOAK_TARGETS=26 env -u CI $(GO) test -tags e2e -count 1 -run TestMatrix -timeout 180m -v ./cmd/layerbuild && \

@@ -55,10 +55,9 @@ func (p *prober) uneven(window []byte) bool {
 func (p *prober) repeats(window []byte) bool {
 	p.seen = [1 << 12]uint32{}
 	sampled, again := 0, 0
-	for i := 0; i+8 <= len(window); i++ {
-		h := binary.LittleEndian.Uint64(window[i:]) * 0xcf1bbcdcb7a56463
+	sample := func(h uint64) {
 		if h>>58 != 0 {
-			continue
+			return
 		}
 		sampled++
 		slot, mark := h>>46&(1<<12-1), uint32(h>>14)|1
@@ -67,5 +66,21 @@ func (p *prober) repeats(window []byte) bool {
 		}
 		p.seen[slot] = mark
 	}
+	// Four at a time, of which there mostly is nothing to see.
+	for ; len(window) >= 11; window = window[4:] {
+		a, b, c, d := hash8(window), hash8(window[1:]), hash8(window[2:]), hash8(window[3:])
+		if min(a, b, c, d)>>58 == 0 {
+			sample(a)
+			sample(b)
+			sample(c)
+			sample(d)
+		}
+	}
+	for ; len(window) >= 8; window = window[1:] {
+		sample(hash8(window))
+	}
 	return 16*again > sampled
 }
+
+// hash8 hashes the first eight bytes.
+func hash8(b []byte) uint64 { return binary.LittleEndian.Uint64(b) * 0xcf1bbcdcb7a56463 }
