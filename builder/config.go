@@ -203,13 +203,30 @@ func LoadConfig(file string) (*Config, error) {
 	return parseConfig(file, root, os.DirFS(root), data)
 }
 
+// ReadConfig reads a configuration that is not, or not yet, in its file below
+// root.
+func ReadConfig(file, root string, r io.Reader) (*Config, error) {
+	data, err := readBounded(r)
+	if err != nil {
+		return nil, &runtimes.InputError{File: file, Problem: "cannot be read", Err: err}
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return nil, err
+	}
+	return parseConfig(file, root, os.DirFS(root), data)
+}
+
 func readConfig(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	return readBounded(f)
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxConfigSize+1))
 	if err != nil {
 		return nil, err
 	}
@@ -296,6 +313,9 @@ func (l *Layer) choose(runtimeNames, arches []string) error {
 	}
 	return nil
 }
+
+// LayerName makes a layer's name of any text.
+func LayerName(text string) string { return nameOf(strings.ReplaceAll(text, "/", "-")) }
 
 // nameOf makes a layer's name of a folder's.
 func nameOf(folder string) string {

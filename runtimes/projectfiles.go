@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 )
 
 // projectFiles are the names, by language, of the lock files and of the
@@ -38,4 +39,12 @@ func HintInFolder(project fs.FS, dir, family, hint string) string {
 		}
 	}
 	return hint
+}
+
+// HasProject tells whether a folder shows that it has packages of a language.
+func HasProject(project fs.FS, dir, family string) bool {
+	return slices.ContainsFunc(projectFiles[family], func(name string) bool {
+		info, err := fs.Stat(project, path.Join(dir, name))
+		return err == nil && !info.IsDir()
+	})
 }

@@ -201,6 +201,14 @@ func (ui *ui) message(text string) {
 	_, _ = io.WriteString(ui.stderr, text+"\n")
 }
 
+// prompt writes to stderr what waits for an answer, on the same line.
+func (ui *ui) prompt(text string) {
+	ui.mu.Lock()
+	defer ui.mu.Unlock()
+	ui.spoke = true
+	_, _ = io.WriteString(ui.stderr, text)
+}
+
 // gap parts what was said from a result below it, on a terminal.
 func (ui *ui) gap() {
 	ui.mu.Lock()
