@@ -18,7 +18,7 @@ export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
 export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
 export PATH := $(TOOLS)/node/bin:$(TOOLS)/maven/bin:$(PATH)
 
-.PHONY: build demo test deps check unit e2e bench bench-zip soak testbed testbed-down tools update help
+.PHONY: build demo test deps check unit e2e bench bench-zip soak release testbed testbed-down tools update help
 
 # The tag keeps gRPC's tracing pages out, whose templates cost megabytes: see
 # doc/dependencies.md.
@@ -47,7 +47,7 @@ check: build ## format, vet, lint, go.mod
 	@! grep -qaF 'text/template.(*state)' bin/layerbuild || { echo "bin/layerbuild runs templates: see doc/dependencies.md"; exit 1; }
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "gofmt: the files above are not formatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags e2e ./...
+	$(GO) vet -tags e2e,man ./...
 	$(ZIPBENCH) vet ./...
 	$(GO) run $(STATICCHECK) -tags e2e ./... ./testdata/fetch
 	$(GO) mod tidy -diff
@@ -78,9 +78,15 @@ soak: testbed tools ## the long-running counts of crash, fuzz and set tests
 	$(ZIPBENCH) test -tags soak -count 1 -run TestSums -timeout 120m -v ./...
 	env="$$($(TESTBED) env)" && eval "$$env" && LAYERBUILD_SOAK_PROJECTS=10 env -u CI $(GO) test -tags e2e -count 1 \
 		-run 'TestSetEquals|TestGenerated' -timeout 180m -v ./runtimes/node ./builder/maven && \
-		LAYERBUILD_SOAK_TARGETS=26 env -u CI $(GO) test -tags e2e -count 1 -run TestMatrix -timeout 180m -v ./cmd/layerbuild && \
+		LAYERBUILD_SOAK_TARGETS=26 env -u CI $(GO) test -tags e2e -count 1 -run 'TestMatrix|TestRelease' -timeout 180m -v ./cmd/layerbuild && \
 		LAYERBUILD_SOAK_PROJECTS=30 env -u CI $(GO) test -tags e2e -count 1 \
 		-run 'TestSetEqualsUV|TestSetEqualsManagers|TestSetEqualsNPM' -timeout 180m -v ./runtimes/python ./runtimes/node
+
+# Go's archive and gzip packages write some of it, so go.mod says which Go runs.
+release: ## archives, npm packages and wheels for all platforms, in dist; VERSION=1.2.0, or Git's tag
+	rm -rf dist
+	GOTOOLCHAIN=go$$(sed -n 's/^go //p' go.mod) $(GO) run ./cmd/layerbuild/packaging/release -version '$(VERSION)' -o dist
+	@cat dist/SHA256SUMS
 
 testbed: ## a real buildkitd, a registry and stand-in images, on this machine
 	$(TESTBED) up

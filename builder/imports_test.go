@@ -11,6 +11,9 @@ const module = "github.com/layerbuild/layerbuild/"
 // mayImport is the design's import rule: which packages of ours a package may
 // import, by prefix of the import path below the module. Tests are free.
 var mayImport = map[string][]string{
+	// What makes the archives and packages that are published.
+	"cmd/layerbuild/packaging/release": {"zipper"},
+
 	"runtimes":              {},
 	"runtimes/python":       {"runtimes", "runtimes/python/pep", "runtimes/python/pyc", "runtimes/python/wheel"},
 	"runtimes/python/pep":   {"runtimes"},

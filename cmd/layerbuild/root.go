@@ -50,6 +50,7 @@ machine. What to build stands in layerbuild.yaml.`,
 	root.AddCommand(newInit(ui), newBuild(ui), newPlan(ui), newCheck(ui), newWhy(ui), newLock(ui), newCache(ui), newZip(ui), newVersion(ui))
 	root.SetHelpCommand(newHelp())
 	addCompletion(root)
+	addMan(root)
 	return root
 }
 

@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// released is the version that a release is built as, see packaging/release.
+var released string
+
 // versionInfo is what the binary knows of itself.
 type versionInfo struct {
 	Version  string `json:"version"`
@@ -45,7 +48,9 @@ func readVersion() versionInfo {
 	if !ok {
 		return info
 	}
-	if build.Main.Version != "" {
+	if released != "" {
+		info.Version = released
+	} else if build.Main.Version != "" {
 		info.Version = build.Main.Version
 	}
 	for _, s := range build.Settings {

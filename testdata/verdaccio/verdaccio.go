@@ -28,8 +28,8 @@ var (
 	lock []byte
 )
 
-// Scope is that of the private packages. All others are those of the registry
-// that this machine's npm is configured with.
+// Scope is that of the private packages. All others, but layerbuild's own, are
+// those of the registry that this machine's npm is configured with.
 const Scope = "@acme"
 
 // User is the one who may read and publish.
@@ -41,7 +41,10 @@ auth: {htpasswd: {file: %[1]s/htpasswd}}
 uplinks: {machine: {url: %[2]q, timeout: 60s}}
 packages:
   '%[3]s/*': {access: $authenticated, publish: $authenticated}
+  'layerbuild': {access: $all, publish: $authenticated}
+  '@layerbuild/*': {access: $all, publish: $authenticated}
   '**': {access: $all, publish: $authenticated, proxy: machine}
+max_body_size: 100mb
 log: {type: file, path: %[1]s/log, level: warn}
 `
 
@@ -166,15 +169,14 @@ func (s *Server) enter() error {
 	}
 }
 
-// Publish publishes the package in a folder.
-func (s *Server) Publish(folder string) error {
+// Publish publishes the package that is a folder or an archive.
+func (s *Server) Publish(path string) error {
 	npmrc := filepath.Join(s.dir, "npmrc")
 	login := fmt.Sprintf("%s/:_authToken=%s\n", strings.TrimPrefix(s.URL, "http:"), s.Token)
 	if err := os.WriteFile(npmrc, []byte(login), 0o600); err != nil {
 		return err
 	}
-	npm := exec.Command(s.npm, "publish", "--registry", s.URL, "--userconfig", npmrc)
-	npm.Dir = folder
+	npm := exec.Command(s.npm, "publish", path, "--access", "public", "--registry", s.URL, "--userconfig", npmrc)
 	if out, err := npm.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm publish: %w\n%s", err, out)
 	}
