@@ -43,6 +43,7 @@ type keyedRecipe struct {
 	Bytecode bool              `json:"bytecode,omitempty"`
 	Parts    []keyedPart       `json:"parts,omitempty"`
 	Steps    []keyedStep       `json:"steps"`
+	Instead  *keyedRecipe      `json:"instead,omitempty"`
 }
 
 // keyedPart is what decides a part that is made by itself, and where it goes.
@@ -137,6 +138,9 @@ func keyedRecipeOf(r runtimes.Recipe) *keyedRecipe {
 			}
 		}
 		k.Steps = append(k.Steps, s)
+	}
+	if c.Instead != nil {
+		k.Instead = keyedRecipeOf(runtimes.Recipe{Container: c.Instead})
 	}
 	return k
 }

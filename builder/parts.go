@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/builder/tree"
@@ -14,8 +15,8 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// A part is made once for all layers and machines that need the same: it has an entry of its own in the cache, whose blob is the tar
-// that the engine wrote.
+// A part is made once for all layers and machines that need the same: it has an
+// entry of its own in the cache, whose blob is the tar that the engine wrote.
 const rolePart = "part"
 
 // partFacts is what a part's entry says beyond its blob, for people.
@@ -35,6 +36,7 @@ func (p parts) close() {
 }
 
 // withParts returns a recipe whose parts are there: made, or out of the cache.
+// Where one cannot be made apart, the recipe has none, and another container.
 func (r *run) withParts(ctx context.Context, engine Engine, res *resolved) (recipe runtimes.Recipe, held parts, err error) {
 	recipe = *res.recipe
 	if recipe.Container == nil || len(recipe.Container.Parts) == 0 {
@@ -50,6 +52,15 @@ func (r *run) withParts(ctx context.Context, engine Engine, res *resolved) (reci
 	for i := range c.Parts {
 		c.Parts[i].Recipe.Container = furnished(c.Parts[i].Recipe.Container, recipe.Own)
 		files, spool, err := r.part(ctx, engine, res, c.Parts[i])
+		if why := unfit(c.Parts[i], files, err); why != "" && c.Instead != nil {
+			if spool != nil {
+				spool.Close()
+			}
+			held.close()
+			r.note(res.id, fmt.Sprintf("%s cannot be made apart from the layer, and is made anew for it: %s", c.Parts[i].Name, why))
+			recipe.Container = c.Instead
+			return recipe, nil, nil
+		}
 		if err != nil {
 			return recipe, held, err
 		}
@@ -57,6 +68,26 @@ func (r *run) withParts(ctx context.Context, engine Engine, res *resolved) (reci
 	}
 	recipe.Container = &c
 	return recipe, held, nil
+}
+
+// unfit says why a part does not do, "" where it does or was not made for
+// another reason than its own code.
+func unfit(p runtimes.Part, files runtimes.Tree, err error) string {
+	steps := p.Recipe.Container.Steps
+	if failed, ok := errors.AsType[*runtimes.InstallError](err); ok && failed.Step == steps[len(steps)-1].Name {
+		return "without the layer's other packages it fails: " + failed.Error()
+	}
+	f, ok := files[p.Unfit]
+	if !ok {
+		return ""
+	}
+	const shown = 1 << 10
+	changed, err := f.ReadAll(shown)
+	if err != nil {
+		return "it changes files of other packages"
+	}
+	first, _, _ := strings.Cut(string(changed), "\n")
+	return "it changes node_modules/" + first
 }
 
 // part makes one part, unless the cache or a remote has it. Among all processes

@@ -170,6 +170,10 @@ type Container struct {
 	Parts  []Part            // what the steps find ready-made
 	Steps  []Step
 	Output string // the folder whose content is the installed tree
+
+	// Instead has no parts: it is followed where one of Parts turns out not to
+	// be made apart. Nil where they always are.
+	Instead *Container
 }
 
 // Part is what a container needs and what is made apart from it, as a wheel is
@@ -179,6 +183,7 @@ type Part struct {
 	Recipe Recipe // says how it is made, in a Container without parts
 	Path   string // the folder in the container where the steps find its files
 	Files  Tree   // what Recipe yields; nil until it was followed
+	Unfit  string // a file: with it, what Recipe yields cannot be used
 }
 
 // Step is one command in a container. The image's own environment is not

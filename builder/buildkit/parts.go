@@ -36,6 +36,12 @@ func withParts(root llb.State, parts []runtimes.Part) (llb.State, fsutil.FS, err
 		addFolders(files, top+"/x")
 		for _, name := range part.Files.Paths() {
 			f := part.Files[name]
+			if f.Link != "" {
+				addFolders(files, top+"/"+name)
+				files.Add(top+"/"+name, &types.Stat{Mode: uint32(os.ModeSymlink | 0o777), Linkname: f.Link}, nil)
+				fmt.Fprintf(content, "%q %q %q\n", top, name, f.Link)
+				continue
+			}
 			if !f.Mode.IsRegular() {
 				return root, nil, fmt.Errorf("part %s: %s is no regular file", part.Name, name)
 			}

@@ -50,6 +50,9 @@ func readBun(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	}
 	s.notes = append(s.notes, runtimeNotes(t, s.packages)...)
 	s.notes = append(s.notes, allowScripts(t, s.packages)...)
+	if len(doc.Patched) == 0 {
+		s.apart, s.byAddress = needsOf(s.packages, placed), byAddress(s.packages, placed)
+	}
 	return s, b.install(s)
 }
 

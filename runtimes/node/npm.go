@@ -50,7 +50,8 @@ func readNPM(project fs.FS, file string, t runtimes.Target) (*set, error) {
 	}
 	s.notes = append(s.notes, runtimeNotes(t, s.packages)...)
 	s.notes = append(s.notes, allowScripts(t, s.packages)...)
-	written := &npmProject{packages: s.packages, placed: placed}
+	s.apart, s.byAddress = needsOf(s.packages, placed), byAddress(s.packages, placed)
+	written := &npmProject{packages: s.packages, byAddress: s.byAddress, placed: placed}
 	files, err := written.files(t)
 	if err != nil {
 		return nil, err

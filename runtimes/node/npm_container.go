@@ -14,8 +14,9 @@ import (
 // npmProject is the project that the image's npm installs: nothing but the set,
 // each package at its place.
 type npmProject struct {
-	packages []runtimes.Package
-	placed   map[string]*npmNode
+	packages  []runtimes.Package
+	byAddress map[string]bool     // by identity: packages of no registry
+	placed    map[string]*npmNode // for what tarballs bring; nil where none does
 }
 
 // writtenEntry is an entry of the lock file that is written for npm.
@@ -55,7 +56,7 @@ func (p *npmProject) files(t runtimes.Target) ([]runtimes.InlineFile, error) {
 			}
 			locals = append(locals, runtimes.InlineFile{Path: name, Data: data})
 			e.Resolved = "file:" + name
-		} else if (mirrored(t.Indexes, pkg.Name) || keyed) && p.ofRegistry(pkg) {
+		} else if (mirrored(t.Indexes, pkg.Name) || keyed) && !p.byAddress[identity(pkg)] {
 			// The configured registries know where it is; and where the file is
 			// in a key, a server's name must not be.
 			e.Resolved = ""
@@ -108,9 +109,15 @@ func mirrored(npmrc []string, name string) bool {
 	})
 }
 
-// ofRegistry tells whether a package came of a registry.
-func (p *npmProject) ofRegistry(pkg runtimes.Package) bool {
-	return p.placed[pkg.Places[0]].ofRegistry()
+// byAddress tells by their identity which packages come of no registry.
+func byAddress(packages []runtimes.Package, placed map[string]*npmNode) map[string]bool {
+	those := map[string]bool{}
+	for _, p := range packages {
+		if !placed[p.Places[0]].ofRegistry() {
+			those[identity(p)] = true
+		}
+	}
+	return those
 }
 
 func jsonInput(name string, v any) runtimes.InlineFile {

@@ -8,6 +8,14 @@
 // JOB is a JSON file: {"root": folder of node_modules, "work": folder for what
 // is needed meanwhile, "packages": ["name@version", …]}.
 //
+// With "part": "name@version" and "result": FOLDER, that package's own folder is
+// then copied to FOLDER/files, without the packages below it. Where something
+// else in the tree has changed but the packages whose scripts were run,
+// FOLDER/elsewhere names it instead.
+//
+// With "results": {"name@version": FOLDER, …} nothing is run: what such a FOLDER
+// holds takes the place of the package.
+//
 // npm's own library runs the scripts, so that they find the variables that they
 // expect. The packages' commands are linked outside of the tree.
 
@@ -138,8 +146,66 @@ function check(p, before) {
   if (sum(p.path) === before) console.error(`${name} ${version}: its install scripts changed nothing`);
 }
 
+// copy copies what a folder holds, but for the names that are to be left out.
+function copy(from, to, leaveOut = []) {
+  fs.mkdirSync(to, { recursive: true });
+  for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
+    const [a, b] = [join(from, entry.name), join(to, entry.name)];
+    if (leaveOut.includes(entry.name)) continue;
+    if (entry.isDirectory()) copy(a, b);
+    else if (entry.isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(a), b);
+    else fs.copyFileSync(a, b);
+  }
+}
+
+// filesOutside lists the tree's files, each with its state, but for those of some
+// packages. What node-gyp leaves where a package has the headers that it
+// compiles with is passed over: it comes into no layer.
+function filesOutside(packages, folder = job.root, found = new Map()) {
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      const below = packages.some((p) => p.path === path) ? join(path, "node_modules") : path;
+      if (fs.existsSync(below)) filesOutside(packages, below, found);
+    } else if (!/^nothing\.o$|\.target\.mk$|\.Makefile$/.test(entry.name)) {
+      const { mode, size, ctimeMs } = fs.lstatSync(path);
+      found.set(relative(job.root, path), `${mode} ${size} ${ctimeMs}`);
+    }
+  }
+  return found;
+}
+
+// saveResult leaves what a part's package has become.
+function saveResult(chosen, before) {
+  const after = filesOutside(chosen);
+  const all = [...new Set([...before.keys(), ...after.keys()])].sort();
+  const changed = all.filter((path) => before.get(path) !== after.get(path));
+  if (changed.length > 0) {
+    fs.writeFileSync(join(job.result, "elsewhere"), changed.slice(0, 10).join("\n") + "\n");
+    return;
+  }
+  const { path } = chosen.find(({ manifest }) => job.part === `${manifest.name}@${manifest.version}`);
+  copy(path, join(job.result, "files"), ["node_modules"]);
+}
+
+// placeResults puts results in the place of what was installed.
+function placeResults() {
+  const all = packagesIn(job.root);
+  for (const [id, folder] of Object.entries(job.results)) {
+    const those = all.filter(({ manifest }) => id === `${manifest.name}@${manifest.version}`);
+    if (those.length === 0) fail(`${id} is not installed`);
+    for (const { path } of those) {
+      for (const name of fs.readdirSync(path)) {
+        if (name !== "node_modules") fs.rmSync(join(path, name), { recursive: true });
+      }
+      copy(folder, path);
+    }
+  }
+}
+
 async function main() {
   process.umask(0o022);
+  if (job.results) return placeResults();
   // Set for node, and wrong for the system's own programs, which scripts call.
   delete process.env.LD_LIBRARY_PATH;
   const depth = (path) => path.split("/node_modules/").length;
@@ -150,6 +216,7 @@ async function main() {
     if (!chosen.some(({ manifest }) => id === `${manifest.name}@${manifest.version}`)) fail(`${id} is not installed`);
   }
   const before = new Map(chosen.map((p) => [p, sum(p.path)]));
+  const outside = job.part ? filesOutside(chosen) : null;
   for (const event of ["preinstall", "install", "postinstall"]) {
     for (const p of chosen) {
       try {
@@ -169,6 +236,7 @@ async function main() {
     }
   }
   for (const p of chosen) check(p, before.get(p));
+  if (job.part) saveResult(chosen, outside);
 }
 
 main().catch((error) => fail(error.stack));

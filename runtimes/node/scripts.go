@@ -16,11 +16,14 @@ import (
 //go:embed run_scripts.cjs
 var scriptsRunner []byte
 
-// scriptsJob is what scriptsRunner is told.
+// scriptsJob is what scriptsRunner is told. Packages are "name@version".
 type scriptsJob struct {
-	Root     string   `json:"root"`
-	Work     string   `json:"work"`
-	Packages []string `json:"packages"` // "name@version"
+	Root     string            `json:"root"`
+	Work     string            `json:"work,omitempty"`
+	Packages []string          `json:"packages,omitempty"`
+	Part     string            `json:"part,omitempty"`    // of which only the result is wanted
+	Result   string            `json:"result,omitempty"`  // the folder for that
+	Results  map[string]string `json:"results,omitempty"` // folders with such results, by package
 }
 
 // allowScripts marks the packages whose install scripts are run, of those that
@@ -75,13 +78,17 @@ func runsScripts(packages []runtimes.Package) bool {
 }
 
 // scriptsStep runs the scripts of the marked packages, after all are installed.
-// It has no logins, and where the network needs a proxy or authorities of its
+// The result is the whole tree, or where part names a package, what it is then.
+// The step has no logins, and where the network needs a proxy or authorities of its
 // own it is not told of them: it runs the packages' code.
-func scriptsStep(t runtimes.Target, packages []runtimes.Package) runtimes.Step {
+func scriptsStep(t runtimes.Target, packages []runtimes.Package, part string) runtimes.Step {
 	job := scriptsJob{Root: outputFolder + "/node_modules", Work: workFolder + "/scripts"}
+	if part != "" {
+		job.Part, job.Result = part, resultFolder
+	}
 	for _, p := range packages {
 		if p.Scripts {
-			job.Packages = append(job.Packages, p.Name+"@"+p.Version)
+			job.Packages = append(job.Packages, scriptName(p))
 		}
 	}
 	slices.Sort(job.Packages)

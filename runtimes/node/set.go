@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,11 @@ type set struct {
 	needs []runtimes.Need
 	tools map[string]string // the tools' versions
 	steps func(t runtimes.Target) []runtimes.Step
+
+	// What install scripts see of the others, nil where that is not known, and
+	// by identity the packages that come of no registry; see scriptParts.
+	apart     needs
+	byAddress map[string]bool
 }
 
 // runtimeNotes says which packages of a set Lambda's runtime has itself.
@@ -51,19 +57,21 @@ const (
 
 // container says how a set is installed in a container, or which pins that
 // still needs. It runs natively for whatever machine has it, since nothing of
-// the packages is run; where install scripts are, it runs as the target's own
-// architecture, with compilers.
+// the packages is run. Install scripts are run as the target's own architecture,
+// with compilers: in parts, or else in the container itself.
 func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container) {
 	var needs []runtimes.Need
-	arch := runtimes.Arch("")
-	scripts := runsScripts(s.packages)
-	if scripts {
-		arch = t.Arch
+	pinned := func(image string) string {
+		digest := t.Pinned(image)
+		if need := (runtimes.Need{Image: image}); digest == "" && !slices.Contains(needs, need) {
+			needs = append(needs, need)
+		}
+		return digest
 	}
-	image := t.Image(scripts)
-	pinned := t.Pinned(image)
-	if pinned == "" {
-		needs = append(needs, runtimes.Need{Image: image})
+	scripts := runsScripts(s.packages)
+	image, compilers := pinned(t.Image(false)), ""
+	if scripts {
+		compilers = pinned(t.Image(true))
 	}
 	for _, need := range s.needs {
 		if len(t.Pins.Tools[need.Tool].Files) == 0 {
@@ -73,15 +81,17 @@ func container(t runtimes.Target, s *set) ([]runtimes.Need, *runtimes.Container)
 	if len(needs) > 0 {
 		return needs, nil
 	}
-	steps := s.steps(t)
-	if scripts {
-		steps = append(steps, scriptsStep(t, s.packages))
+	c := &runtimes.Container{Image: image, Tools: s.tools, Steps: s.steps(t), Output: outputFolder}
+	if !scripts {
+		return nil, c
 	}
-	return nil, &runtimes.Container{
-		Image:  pinned,
-		Arch:   arch,
-		Tools:  s.tools,
-		Steps:  steps,
-		Output: outputFolder,
+	whole := *c
+	whole.Image, whole.Arch = compilers, t.Arch
+	whole.Steps = append(slices.Clone(c.Steps), scriptsStep(t, s.packages, ""))
+	if c.Parts = scriptParts(t, s, compilers); c.Parts == nil {
+		return nil, &whole
 	}
+	c.Steps = append(c.Steps, placeStep(t, s.packages, c.Parts))
+	c.Instead = &whole
+	return nil, c
 }
