@@ -74,34 +74,124 @@ func (f *File) Set(scalar *yaml.Node, value string) error {
 	return nil
 }
 
-// Add adds an entry at the end of a mapping that has some, each on a line of its
-// own. The value may be what yaml.v3 encodes.
+// Add adds an entry to a mapping: at the end of one whose entries stand on lines
+// of their own, at the head of one in braces. The value may be what yaml.v3
+// encodes.
 func (f *File) Add(mapping *yaml.Node, name string, value any) error {
-	if err := f.block(mapping); err != nil {
-		return err
-	}
 	entry := new(yaml.Node)
 	if err := entry.Encode(map[string]any{name: value}); err != nil {
 		return err
 	}
+	if mapping.Kind == yaml.MappingNode && mapping.Style&yaml.FlowStyle != 0 {
+		return f.addFlow(mapping, entry)
+	}
+	if err := f.block(mapping); err != nil {
+		return err
+	}
+	text, err := encoded(entry)
+	if err != nil {
+		return err
+	}
+	last := 0 // of those that stand in the text
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Line > 0 {
+			last = i
+		}
+	}
+	indent := strings.Repeat(" ", mapping.Content[0].Column-1)
+	var out strings.Builder
+	at := f.lines[f.end(mapping.Content[last])]
+	if at > 0 && f.text[at-1] != '\n' {
+		out.WriteString(f.newline())
+	}
+	if f.apart(mapping) {
+		out.WriteString(f.newline())
+	}
+	for line := range strings.Lines(text) {
+		out.WriteString(indent + strings.TrimSuffix(line, "\n") + f.newline())
+	}
+	f.edits = append(f.edits, edit{at, at, out.String()})
+	mapping.Content = append(mapping.Content, entry.Content...)
+	return nil
+}
+
+// apart tells whether a blank line stands before most entries of a mapping, or
+// before the comment above them.
+func (f *File) apart(mapping *yaml.Node) bool {
+	entries, blanks := 0, 0
+	for i := 2; i < len(mapping.Content); i += 2 {
+		line := mapping.Content[i].Line - 1 // the one above, counted from 1
+		for line > 1 && bytes.HasPrefix(bytes.TrimSpace(f.text[f.lines[line-1]:f.lines[line]]), []byte("#")) {
+			line--
+		}
+		if entries++; line > 0 && blank(f.text[f.lines[line-1]:f.lines[line]]) {
+			blanks++
+		}
+	}
+	return 2*blanks > entries
+}
+
+// addFlow adds an entry to a mapping in braces.
+func (f *File) addFlow(mapping, entry *yaml.Node) error {
+	at, err := f.opening(mapping, '{')
+	if err != nil {
+		return err
+	}
+	flow(entry)
+	text, err := encoded(entry)
+	if err != nil {
+		return err
+	}
+	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), "{"), "}")
+	if strings.Contains(text, "\n") {
+		return byHand(mapping)
+	}
+	if len(mapping.Content) > 0 {
+		text += ", "
+	}
+	f.edits = append(f.edits, edit{at, at, text})
+	mapping.Content = append(slices.Clone(entry.Content), mapping.Content...)
+	return nil
+}
+
+// flow has a value written in braces and brackets.
+func flow(n *yaml.Node) {
+	if n.Kind != yaml.ScalarNode {
+		n.Style |= yaml.FlowStyle
+	}
+	for _, c := range n.Content {
+		flow(c)
+	}
+}
+
+func encoded(n *yaml.Node) (string, error) {
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
-	if err := e.Encode(entry); err != nil {
-		return err
+	err := e.Encode(n)
+	return out.String(), err
+}
+
+// opening is the offset behind the bracket with which a value begins.
+func (f *File) opening(n *yaml.Node, bracket byte) (int, error) {
+	if n.Line < 1 || n.Line >= len(f.lines) || n.Anchor != "" {
+		return 0, byHand(n)
 	}
-	indent := strings.Repeat(" ", mapping.Content[0].Column-1)
-	var text strings.Builder
-	at := f.lines[f.end(mapping.Content[len(mapping.Content)-2])]
-	if at > 0 && f.text[at-1] != '\n' {
-		text.WriteString(f.newline())
+	at := f.offset(n)
+	if at >= len(f.text) || f.text[at] != bracket {
+		return 0, byHand(n)
 	}
-	for line := range strings.Lines(out.String()) {
-		text.WriteString(indent + strings.TrimSuffix(line, "\n") + f.newline())
+	return at + 1, nil
+}
+
+// offset is where a node that stands in the text begins.
+func (f *File) offset(n *yaml.Node) int {
+	at := f.lines[n.Line-1]
+	for range n.Column - 1 {
+		_, size := utf8.DecodeRune(f.text[at:])
+		at += size
 	}
-	f.edits = append(f.edits, edit{at, at, text.String()})
-	mapping.Content = append(mapping.Content, entry.Content...)
-	return nil
+	return at
 }
 
 // Remove removes an entry of a mapping that has others, with the lines that it
@@ -172,6 +262,9 @@ func (f *File) block(mapping *yaml.Node) error {
 	}
 	for i := 0; i < len(mapping.Content); i += 2 {
 		key := mapping.Content[i]
+		if i > 0 && key.Line == 0 {
+			continue // added
+		}
 		if key.Line < 1 || key.Line >= len(f.lines) || i > 0 && key.Line <= mapping.Content[i-2].Line {
 			return byHand(key)
 		}
@@ -217,10 +310,9 @@ func (f *File) scalar(n *yaml.Node) (from, to int, err error) {
 		return 0, 0, byHand(n)
 	}
 	line := f.text[f.lines[n.Line-1]:f.lines[n.Line]]
-	at := 0
-	for range n.Column - 1 {
-		_, size := utf8.DecodeRune(line[at:])
-		at += size
+	at := f.offset(n) - f.lines[n.Line-1]
+	if at > len(line) {
+		return 0, 0, byHand(n)
 	}
 	source := n.Value
 	switch n.Style {

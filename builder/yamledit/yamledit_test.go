@@ -26,6 +26,11 @@ Resources:   # of the stack
 
   # The function.
   Api: {CodeUri: src/, Layers: [!Ref Layer]}
+Regions:
+  - a # one
+  - b # two
+Alone:
+- x
 Outputs:
   - Name: a
     Value: b
@@ -61,7 +66,23 @@ func TestFile(t *testing.T) {
 			return f.Add(at(l, "Properties"), "package", map[string]any{"artifact": "a.zip", "x": []string{"1"}})
 		}, "'python3.12' ]\n", "'python3.12' ]\n      package:\n        artifact: a.zip\n        x:\n          - \"1\"\n"},
 		"add at the end": {func(f *File, _ *yaml.Node) error { return f.Add(f.Root(), "Last", true) }, "    Value: b\n", "    Value: b\nLast: true\n"},
-		"add to flow":    {func(f *File, _ *yaml.Node) error { return f.Add(at(f.Root(), "Resources", "Api"), "a", "b") }, "", ""},
+		"add to flow": {func(f *File, _ *yaml.Node) error {
+			return f.Add(at(f.Root(), "Resources", "Api"), "a", map[string]any{"b": []string{"c"}})
+		}, "{CodeUri", "{a: {b: [c]}, CodeUri"},
+		"add two": {func(f *File, l *yaml.Node) error {
+			return errors.Join(f.Add(l, "Condition", "IsProd"), f.Add(l, "DependsOn", "Api"))
+		}, "        # not a comment\n", "        # not a comment\n    Condition: IsProd\n    DependsOn: Api\n"},
+		"append": {func(f *File, l *yaml.Node) error { return f.Append(at(l, "Properties"), "Runtimes", "!x") },
+			"'python3.12' ]", "'python3.12', '!x' ]"},
+		"append to lines": {func(f *File, l *yaml.Node) error { return f.Append(f.Root(), "Regions", "*") }, "- b # two\n", "- b # two\n  - '*'\n"},
+		"drop":            {func(f *File, l *yaml.Node) error { return f.Drop(f.Root(), "Regions", "a") }, "  - a # one\n", ""},
+		"drop in brackets": {func(f *File, l *yaml.Node) error { return f.Drop(at(l, "Properties"), "Runtimes", "python3.13") },
+			"python3.13,  'python3.12'", "'python3.12'"},
+		"drop the last": {func(f *File, l *yaml.Node) error { return f.Drop(at(l, "Properties"), "Runtimes", "python3.12") },
+			"python3.13,  'python3.12'", "python3.13"},
+		"drop all":            {func(f *File, _ *yaml.Node) error { return f.Drop(f.Root(), "Alone", "x") }, "Alone:\n- x\n", ""},
+		"drop what isn't":     {func(f *File, _ *yaml.Node) error { return f.Drop(f.Root(), "Alone", "y") }, "", ""},
+		"append to a mapping": {func(f *File, _ *yaml.Node) error { return f.Append(f.Root(), "Resources", "y") }, "", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
