@@ -32,6 +32,21 @@ type Proposal struct {
 	// Edits are what files of the deploy tool need so that they use the
 	// archives. They are shown, and made where the user wants them.
 	Edits []Edit
+
+	// ByHand are edits that the user must make.
+	ByHand []string
+
+	// EditFor makes Edits and ByHand for those of the layers that are wanted, as
+	// they are wanted; nil where that makes no difference.
+	EditFor func(layers []Layer) (edits []Edit, byHand []string)
+}
+
+// Choose sets the layers that are wanted, some of the proposal's or changed ones.
+func (p *Proposal) Choose(layers []Layer) {
+	p.Layers = layers
+	if p.EditFor != nil {
+		p.Edits, p.ByHand = p.EditFor(layers)
+	}
 }
 
 // Layer is a layer that is proposed. Name, Path, Runtimes and Arches are
@@ -52,6 +67,8 @@ type Layer struct {
 
 	// Notes are what could not be carried over, for a comment above the layer.
 	Notes []string
+
+	Origin string // what EditFor knows the layer by
 }
 
 // Option is a field of a layer.
@@ -140,6 +157,7 @@ const Locks = "locks"
 // last.
 func Sources() []Source {
 	return []Source{
+		{Name: "Serverless Framework", Files: serverlessFiles, Read: readServerless},
 		{Name: "lock files", Read: readLocks},
 	}
 }
@@ -184,6 +202,7 @@ func (p Project) Read(s Source, file string) (Proposal, error) {
 		p.apply(&proposal.Layers[i])
 	}
 	nameApart(proposal.Layers)
+	proposal.Choose(proposal.Layers)
 	return proposal, err
 }
 

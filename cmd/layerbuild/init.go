@@ -112,9 +112,11 @@ func (s *starting) run(ctx context.Context, args []string) error {
 		return nothingFound(proposal)
 	}
 	if s.terminal && !s.yes && !s.dryRun {
-		if proposal.Layers, err = s.ask(ctx, proposal); err != nil {
+		chosen, err := s.ask(ctx, proposal)
+		if err != nil {
 			return err
 		}
+		proposal.Choose(chosen)
 	}
 	return s.finish(proposal)
 }
@@ -210,7 +212,7 @@ func (s *starting) finish(p propose.Proposal) error {
 		if _, err := s.ui.stdout.Write(data); err != nil {
 			return err
 		}
-		return s.edits(p.Edits)
+		return s.edits(p)
 	}
 	if err := writeNew(builder.ConfigName, data, s.force); err != nil {
 		return err
@@ -233,7 +235,7 @@ func (s *starting) finish(p propose.Proposal) error {
 			return err
 		}
 	}
-	if err := s.edits(p.Edits); err != nil {
+	if err := s.edits(p); err != nil {
 		return err
 	}
 	if !s.ui.quiet {
@@ -243,8 +245,8 @@ func (s *starting) finish(p propose.Proposal) error {
 }
 
 // edits shows what other files need, or writes it.
-func (s *starting) edits(all []propose.Edit) error {
-	for _, e := range all {
+func (s *starting) edits(p propose.Proposal) error {
+	for _, e := range p.Edits {
 		if !s.write || s.dryRun {
 			if _, err := s.ui.stdout.Write(diff.Diff(e.File, e.Old, e.File, e.New)); err != nil {
 				return err
@@ -258,7 +260,10 @@ func (s *starting) edits(all []propose.Edit) error {
 			return err
 		}
 	}
-	if len(all) > 0 && !s.write && !s.dryRun {
+	for _, say := range p.ByHand {
+		s.ui.message("layerbuild: note: to be written by hand: " + say)
+	}
+	if len(p.Edits) > 0 && !s.write && !s.dryRun {
 		s.ui.message("layerbuild: note: the edits above are not made yet; layerbuild init --force --write makes them")
 	}
 	return nil
