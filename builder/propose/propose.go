@@ -143,6 +143,10 @@ type Source struct {
 	Name  string   // for people
 	Files []string // the names of the files that it reads, the preferred first; none: the project itself
 
+	// Has tells of a file of such a name, which may be another tool's, too,
+	// whether it is one; nil: it always is.
+	Has func(p Project, file string) bool
+
 	// Read makes a proposal of a file, slash-separated and from the project's
 	// folder; it is "" where Files are none. Its defects are
 	// [*runtimes.InputError]s.
@@ -158,6 +162,7 @@ const Locks = "locks"
 func Sources() []Source {
 	return []Source{
 		{Name: "Serverless Framework", Files: serverlessFiles, Read: readServerless},
+		{Name: "AWS SAM", Files: samFiles, Has: hasSAM, Read: readSAM},
 		{Name: "lock files", Read: readLocks},
 	}
 }
@@ -175,7 +180,7 @@ func (p Project) Find(from string) (Source, string, error) {
 			switch {
 			case from != "" && path.Base(from) == name:
 				return s, from, nil
-			case from == "" && isFile(p.FS, name):
+			case from == "" && isFile(p.FS, name) && (s.Has == nil || s.Has(p, name)):
 				return s, name, nil
 			}
 		}

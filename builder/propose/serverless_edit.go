@@ -71,11 +71,16 @@ func (s *service) artifact(l Layer) (file string, single bool) {
 	if single = l.single(); !single {
 		name += "-*"
 	}
+	return archiveFrom(s.dir, name), single
+}
+
+// archiveFrom is the path of an archive from a folder of the project.
+func archiveFrom(dir, name string) string {
 	up := ""
-	if s.dir != "." {
-		up = strings.Repeat("../", strings.Count(s.dir, "/")+1)
+	if dir != "." {
+		up = strings.Repeat("../", strings.Count(dir, "/")+1)
 	}
-	return up + ".layerbuild/dist/" + name + ".zip", single
+	return up + ".layerbuild/dist/" + name + ".zip"
 }
 
 // single tells whether a layer has one archive.

@@ -61,6 +61,7 @@ func (g *guide) follow() {
 	if commands == 0 {
 		g.t.Fatalf("%s shows no commands", g.file)
 	}
+	g.here = g.dir
 }
 
 // console runs the commands of a block and returns how many there are.
