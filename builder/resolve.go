@@ -320,14 +320,18 @@ func (r *run) plugin(family string) (runtimes.Runtime, error) {
 	return nil, fmt.Errorf("no plugin for %s", family)
 }
 
-func (r *run) report(e Event) {
-	if r.Report != nil {
-		r.Report(e)
+func (b *Builder) report(e Event) {
+	if b.Report != nil {
+		b.Report(e)
 	}
 }
 
-func (r *run) note(id TargetID, text string) { r.report(Event{Target: id, Kind: Noted, Text: text}) }
-func (r *run) warn(id TargetID, text string) { r.report(Event{Target: id, Kind: Warned, Text: text}) }
+func (b *Builder) note(id TargetID, text string) {
+	b.report(Event{Target: id, Kind: Noted, Text: text})
+}
+func (b *Builder) warn(id TargetID, text string) {
+	b.report(Event{Target: id, Kind: Warned, Text: text})
+}
 
 // refuseMissing names all sets that cannot be built.
 func refuseMissing(all []*resolved) error {

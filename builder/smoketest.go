@@ -104,40 +104,16 @@ func (r *run) load(ctx context.Context, res *resolved, got *obtained, info runti
 	if err != nil {
 		return err
 	}
-	items, unused, err := smoke.Items(tree, info, res.layer.Check.Skip)
-	if err != nil {
-		return fmt.Errorf("read what the layer's packages have: %w", err)
-	}
-	for _, name := range unused {
-		r.warn(res.id, fmt.Sprintf("check: skip: no module, package or class to load is named %s", name))
-	}
-	if len(items) == 0 {
-		r.note(res.id, "check: {import: true} loads nothing: no package in the layer names a module")
-		return nil
-	}
-	step := smoke.NewProbe(items, info)
-	probe.Step, probe.Output, probe.Layer = step.Step, step.Output, tree
-	results, err := r.probe(ctx, res, probe)
-	if err != nil {
-		return fmt.Errorf("load the layer's modules: %w", err)
-	}
-	failures, err := smoke.ReadResults(bytes.NewReader(results), items)
-	if err != nil {
-		return err
-	}
-	if len(failures) > 0 {
-		return &smoke.FailedError{Runtime: info.Name, Arch: probe.Arch, Failures: failures, Loaded: len(items) - len(failures)}
-	}
-	return nil
+	probe.Layer = tree
+	return r.loadTree(ctx, res.id, info, probe, res.layer.Check.Skip)
 }
 
 // maxResults bounds what workers write, in bytes.
 const maxResults = 64 << 20
 
 // probe runs a probe and returns the results that it leaves.
-func (r *run) probe(ctx context.Context, res *resolved, probe runtimes.Probe) ([]byte, error) {
+func (b *Builder) probe(ctx context.Context, id TargetID, probe runtimes.Probe) ([]byte, error) {
 	var out bytes.Buffer
-	progress := r.progress(res.id)
 	report := func(u runtimes.Update) {
 		switch u.Phase {
 		case "install":
@@ -145,9 +121,9 @@ func (r *run) probe(ctx context.Context, res *resolved, probe runtimes.Probe) ([
 		case "export":
 			return
 		}
-		progress(u)
+		b.report(Event{Target: id, Kind: Progressed, Update: u})
 	}
-	if err := r.Containers.Probe(ctx, probe, &out, report); err != nil {
+	if err := b.Containers.Probe(ctx, probe, &out, report); err != nil {
 		return nil, err
 	}
 	for files := tar.NewReader(&out); ; {

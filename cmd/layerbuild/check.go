@@ -11,6 +11,7 @@ import (
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/check"
+	"github.com/layerbuild/layerbuild/builder/smoke"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -20,6 +21,7 @@ type checking struct {
 	sel     selection
 	allow   []string
 	explain string
+	load    bool
 }
 
 // foundResult is what check tells scripts of one finding.
@@ -43,10 +45,12 @@ the manifest that build puts beside it; --runtime and --arch say it for others.
 
 Without a file it checks what build has delivered of the configuration's layers,
 or of those that are named. What they allow (check: {allow: …}) is no finding.
-Errors and warnings go to stderr; with an error the exit code is 1.`,
+--import also loads what the packages have, in the runtime's image, which takes
+a BuildKit. Errors and warnings go to stderr; with an error the exit code is 1.`,
 		Example: `  layerbuild check
   layerbuild check layer.zip --runtime python3.13 --arch arm64
   layerbuild check .layerbuild/dist/api.zip --json
+  layerbuild check layer.zip --runtime python3.13 --arch arm64 --import
   layerbuild check --explain elf-version`,
 		ValidArgsFunction: c.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +66,8 @@ Errors and warnings go to stderr; with an error the exit code is 1.`,
 	f.StringSliceVar(&c.sel.runtimes, "runtime", nil, "used by `RUNTIME`, as python3.13, or a list: a,b")
 	f.StringSliceVar(&c.sel.arches, "arch", nil, "used on `ARCH`, x86_64 or arm64, or a list")
 	f.StringVar(&c.sel.output, "output", "", "look for the layers in `FOLDER`")
+	f.BoolVar(&c.load, "import", false, "load the packages' modules in the runtime's image, too")
+	c.sel.addBuilderFlag(f)
 	f.StringArrayVar(&c.allow, "allow", nil, "accept what the check `ID` finds; may be repeated")
 	f.StringVar(&c.explain, "explain", "", "explain the check `ID`, and check nothing")
 	c.sel.addJSONFlag(f)
@@ -78,6 +84,11 @@ func (c *checking) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	imports, done, err := c.imports(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	found := []foundResult{}
 	var errs []error
 	for _, a := range archives {
@@ -104,7 +115,18 @@ func (c *checking) run(ctx context.Context, args []string) error {
 				errs = append(errs, fmt.Errorf("%s: %w", file, err))
 			}
 		}
-		if err := c.tell(file, a, checked); err != nil {
+		unloaded, err := imports(a)
+		if err != nil {
+			return err
+		}
+		for _, failed := range unloaded {
+			errs = append(errs, fmt.Errorf("%s: %w", file, failed))
+			for _, f := range failed.Failures {
+				problem := fmt.Sprintf("%s cannot be loaded by %s on %s: %s", f.Name, failed.Runtime, failed.Arch, f.Problem)
+				found = append(found, foundResult{File: file, ID: "import", Severity: check.Error, Package: f.Package, Message: problem})
+			}
+		}
+		if err := c.tell(file, a, checked, unloaded); err != nil {
 			return err
 		}
 	}
@@ -120,8 +142,43 @@ func (c *checking) warn(text string) {
 	c.ui.message("layerbuild: " + paint(c.ui.colourErr, yellow, "warning:") + " " + text)
 }
 
+// imports gives the smoke test of one archive, which without --import is none.
+func (c *checking) imports(ctx context.Context) (test func(builder.Archive) ([]*smoke.FailedError, error), done func(), err error) {
+	if !c.load {
+		return func(builder.Archive) ([]*smoke.FailedError, error) { return nil, nil }, func() {}, nil
+	}
+	config, err := c.configuration(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if config == nil {
+		config = &builder.Config{}
+	}
+	show := newProgress(c.ui)
+	b, closeBuilder, err := c.sel.newBuilder(ctx, config, show.report)
+	if err != nil {
+		show.close()
+		return nil, nil, err
+	}
+	test = func(a builder.Archive) (unloaded []*smoke.FailedError, err error) {
+		err = b.Import(ctx, a)
+		if err == nil {
+			return nil, nil
+		}
+		for _, err := range flatten(err) {
+			failed, ok := errors.AsType[*smoke.FailedError](err)
+			if !ok {
+				return nil, fmt.Errorf("%s: %w", shortPath(a.File), err)
+			}
+			unloaded = append(unloaded, failed)
+		}
+		return unloaded, nil
+	}
+	return test, func() { _ = closeBuilder(); show.close() }, nil
+}
+
 // tell prints the result of one archive for people.
-func (c *checking) tell(file string, a builder.Archive, checked builder.Checked) error {
+func (c *checking) tell(file string, a builder.Archive, checked builder.Checked, unloaded []*smoke.FailedError) error {
 	if c.sel.json || c.ui.quiet {
 		return nil
 	}
@@ -139,19 +196,23 @@ func (c *checking) tell(file string, a builder.Archive, checked builder.Checked)
 	if users != nil {
 		file += " (" + strings.Join(users, ", ") + ")"
 	}
-	_, err := fmt.Fprintf(c.ui.stdout, "%s: %s%s\n", file, content, outcome(checked))
+	_, err := fmt.Fprintf(c.ui.stdout, "%s: %s%s\n", file, content, outcome(checked, unloaded))
 	return err
 }
 
 // outcome says in a few words what was found.
-func outcome(c builder.Checked) string {
+func outcome(c builder.Checked, unloaded []*smoke.FailedError) string {
 	var parts []string
 	add := func(n int, one, many string) {
 		if n > 0 {
 			parts = append(parts, plural(n, one, many))
 		}
 	}
-	add(len(c.Found)-len(c.Warnings), "%d error", "%d errors")
+	n := len(c.Found) - len(c.Warnings)
+	for _, failed := range unloaded {
+		n += len(failed.Failures)
+	}
+	add(n, "%d error", "%d errors")
 	add(len(c.Warnings), "%d warning", "%d warnings")
 	add(c.Allowed, "%d finding allowed", "%d findings allowed")
 	if parts == nil {

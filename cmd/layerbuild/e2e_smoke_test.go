@@ -67,6 +67,54 @@ layers:
 	}
 }
 
+// TestCheckImport: the smoke test runs on a zip file that layerbuild has not made,
+// far from any configuration.
+func TestCheckImport(t *testing.T) {
+	setting(t, "BUILDKIT_HOST")
+	r := &runner{t: t, dir: t.TempDir(), data: t.TempDir()}
+	if err := os.Mkdir(filepath.Join(r.data, "tmp"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	z := zip.NewWriter(&file)
+	for name, content := range map[string]string{
+		"python/good/__init__.py":             "x = 1\n",
+		"python/good-2.0.dist-info/METADATA":  "Metadata-Version: 2.1\nName: good\nVersion: 2.0\n",
+		"python/good-2.0.dist-info/RECORD":    "good/__init__.py,,\n",
+		"python/lame.py":                      "import no_such_module\n",
+		"python/lame-1.0.dist-info/METADATA":  "Metadata-Version: 2.1\nName: lame\nVersion: 1.0\n",
+		"python/lame-1.0.dist-info/RECORD":    "lame.py,,\n",
+		"python/nobody_knows_what_this_is.py": "import no_such_module\n",
+	} {
+		header := &zip.FileHeader{Name: name}
+		header.SetMode(0o644)
+		w, err := z.CreateHeader(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.write("theirs.zip", file.String())
+	check := []string{"check", "theirs.zip", "--runtime", "python3.11", "--arch", "x86_64"}
+	if out, _ := r.run(0, check...); !strings.HasSuffix(out, ": nothing found\n") {
+		t.Errorf("without --import: %s", out)
+	}
+	out, stderr := r.run(1, append(check, "--import")...)
+	want := "theirs.zip: 1 of 2 cannot be loaded by python3.11 on x86_64 [import]:\n  lame (of lame 1.0): ModuleNotFoundError: No module named 'no_such_module'\n"
+	if !strings.Contains(stderr, want) || !strings.Contains(out, ": 1 error") {
+		t.Errorf("not said: %s\n%s%s", want, out, stderr)
+	}
+	out, _ = r.run(1, append(check, "--import", "--json")...)
+	if want := `"message": "lame cannot be loaded by python3.11 on x86_64: ModuleNotFoundError: No module named 'no_such_module'"`; !strings.Contains(out, want) || !strings.Contains(out, `"id": "import"`) {
+		t.Errorf("not in the JSON: %s\n%s", want, out)
+	}
+}
+
 // pinsOf are the example's lines of some packages.
 func pinsOf(t *testing.T, names ...string) string {
 	t.Helper()
