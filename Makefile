@@ -124,6 +124,7 @@ $(TOOLS)/.done: Makefile | deps
 	$(call venv,pip-compile,pip-compile,pip-tools==7.6.2)
 	$(call venv,moto,moto_server,moto[server]==5.2.5)
 	$(call venv,sam,sam,aws-sam-cli==1.170.0)
+	$(call venv,aws,aws,awscli==1.46.3)
 	touch $@
 
 help:

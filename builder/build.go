@@ -44,7 +44,7 @@ func (b *Builder) Build(ctx context.Context, opts Options) (*Result, error) {
 	}
 
 	built := make([]Built, len(all))
-	indexed := make([]indexEntry, len(all))
+	indexed := make([]IndexEntry, len(all))
 	errs := make([]error, len(all))
 	var g errgroup.Group
 	g.SetLimit(min(r.opts.Jobs, 4)) // each build uses all processors by itself
@@ -86,7 +86,7 @@ func byKey(all []*resolved) [][]int {
 
 // buildGroup obtains the archive of targets with one key and delivers it to
 // each of them.
-func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, built []Built, indexed []indexEntry, errs []error) {
+func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, built []Built, indexed []IndexEntry, errs []error) {
 	leader := all[group[0]]
 	var got *obtained
 	for i, member := range group {
@@ -288,8 +288,8 @@ func (r *run) lookup(ctx context.Context, key cache.Digest) (*obtained, error) {
 // writeIndex brings layers.json up to date with what was delivered, and removes
 // the archives of targets that the configuration no longer has: a deploy tool
 // would go on publishing them.
-func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry) error {
-	delivered := slices.DeleteFunc(indexed, func(e indexEntry) bool { return e.File == "" })
+func (r *run) writeIndex(ctx context.Context, file string, indexed []IndexEntry) error {
+	delivered := slices.DeleteFunc(indexed, func(e IndexEntry) bool { return e.File == "" })
 	if len(delivered) == 0 {
 		return nil
 	}
@@ -297,10 +297,10 @@ func (r *run) writeIndex(ctx context.Context, file string, indexed []indexEntry)
 	for _, t := range r.all {
 		expected[filepath.Base(t.zip)] = true
 	}
-	keep := func(e indexEntry) bool { return expected[e.File] || r.isOthers(ctx, e) }
+	keep := func(e IndexEntry) bool { return expected[e.File] || r.isOthers(ctx, e) }
 	// Two processes that build different layers each keep what the other wrote.
 	defer r.exclusively(ctx, file)()
-	var gone []indexEntry
+	var gone []IndexEntry
 	err := updateFile(file, func(old []byte) (data []byte, err error) {
 		data, gone, err = mergeIndex(old, delivered, keep)
 		return data, err

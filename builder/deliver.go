@@ -29,7 +29,7 @@ const deliveryKind = "delivery/1"
 
 // deliver puts an archive and its manifest into the output folder, unless
 // they are there.
-func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built, indexEntry, error) {
+func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built, IndexEntry, error) {
 	defer timed(&res.timings.Deliver)()
 	archive := archiveOf(res.id, got.entry, got.facts, res.zip)
 	built := Built{
@@ -46,7 +46,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 		From:     got.from,
 		Spliced:  got.spliced,
 	}
-	entry := indexEntry{
+	entry := IndexEntry{
 		Name:            res.id.Layer,
 		Description:     res.layer.Description,
 		LicenseInfo:     res.layer.LicenseInfo,
@@ -58,7 +58,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	}
 	facts, err := json.Marshal(entry)
 	if err != nil {
-		return built, indexEntry{}, err
+		return built, IndexEntry{}, err
 	}
 	before := r.delivered(ctx, res.zip)
 	zipInPlace := before.SHA256 == archive.SHA256 && stampIs(res.zip, before.Zip)
@@ -70,11 +70,11 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 	if !zipInPlace {
 		built.Delivered = true
 		if now.Zip, err = r.deliverZip(ctx, res, got); err != nil {
-			return built, indexEntry{}, err
+			return built, IndexEntry{}, err
 		}
 	}
 	if now.Manifest, err = r.writeManifest(ctx, res, got); err != nil {
-		return built, indexEntry{}, err
+		return built, IndexEntry{}, err
 	}
 	if data, err := json.Marshal(now); err == nil {
 		// Without this the next run delivers once more.
@@ -86,7 +86,7 @@ func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built,
 // lastKey is the key of what was put last into the target's place in the output
 // folder, "" if nothing was.
 func (r *run) lastKey(ctx context.Context, res *resolved) string {
-	var last indexEntry
+	var last IndexEntry
 	if err := json.Unmarshal([]byte(r.delivered(ctx, res.zip).Facts), &last); err != nil {
 		return ""
 	}
@@ -112,7 +112,7 @@ func (r *run) configFile() string {
 // isOthers tells whether an archive is not this configuration's to remove:
 // another one has the same output folder, or there is none, and each command
 // names a layer that the next one does not know.
-func (r *run) isOthers(ctx context.Context, e indexEntry) bool {
+func (r *run) isOthers(ctx context.Context, e IndexEntry) bool {
 	if r.Config.File == "" {
 		return true
 	}
@@ -134,7 +134,7 @@ func writable(output string) error {
 
 // removeStale removes an archive that an earlier run delivered, with its
 // manifest. A file that is not as it was delivered is somebody else's by now.
-func (r *run) removeStale(ctx context.Context, e indexEntry) {
+func (r *run) removeStale(ctx context.Context, e IndexEntry) {
 	zip := filepath.Join(r.output, filepath.Base(e.File))
 	manifest := filepath.Join(r.output, filepath.Base(e.Manifest))
 	d := r.delivered(ctx, zip)

@@ -58,8 +58,9 @@ var mayImport = map[string][]string{
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
 	"builder/propose":  {"builder", "builder/yamledit", "runtimes"},
+	"builder/export":   {"builder", "runtimes"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "builder/propose", "runtimes/java/settings"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "builder/propose", "builder/export", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.
@@ -77,7 +78,7 @@ var onlyIn = map[string]string{
 	"github.com/cenkalti/backoff":             "builder/direct cache",
 	"google.golang.org/protobuf":              "cache/web",
 	"golang.org/x/net":                        "builder/direct builder/buildkit",
-	"gopkg.in/yaml.v3":                        "builder builder/propose builder/yamledit runtimes/node runtimes/node/npmrc",
+	"gopkg.in/yaml.v3":                        "builder builder/export builder/propose builder/yamledit runtimes/node runtimes/node/npmrc",
 	"github.com/tailscale/hujson":             "runtimes/node",
 	"github.com/gofrs/flock":                  "cache/disk builder/resolver",
 	"github.com/docker/cli/cli":               "builder/buildkit",

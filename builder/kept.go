@@ -58,11 +58,11 @@ func CachedLayers(ctx context.Context, c *cache.Cache) ([]CachedLayer, error) {
 }
 
 // deliveredNames says, by key, what was delivered.
-func deliveredNames(ctx context.Context, c *cache.Cache) map[string][]indexEntry {
-	names := make(map[string][]indexEntry)
+func deliveredNames(ctx context.Context, c *cache.Cache) map[string][]IndexEntry {
+	names := make(map[string][]IndexEntry)
 	for _, data := range c.Values(ctx, deliveryKind) {
 		var d delivery
-		var e indexEntry
+		var e IndexEntry
 		if json.Unmarshal(data, &d) == nil && json.Unmarshal([]byte(d.Facts), &e) == nil && e.Key != "" {
 			names[e.Key] = append(names[e.Key], e)
 		}

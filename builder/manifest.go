@@ -114,8 +114,8 @@ func newManifest(t target, entry cache.Entry, facts entryFacts, in keyInput) Man
 	return m
 }
 
-// indexEntry is one archive in layers.json.
-type indexEntry struct {
+// An IndexEntry is one archive in layers.json.
+type IndexEntry struct {
 	Name          string   `json:"name"`
 	Description   string   `json:"description,omitempty"`
 	LicenseInfo   string   `json:"licenseInfo,omitempty"`
@@ -128,7 +128,7 @@ type indexEntry struct {
 
 type indexDocument struct {
 	Format int          `json:"format"` // 1
-	Layers []indexEntry `json:"layers"`
+	Layers []IndexEntry `json:"layers"`
 }
 
 // indexFile lists all archives of an output folder.
@@ -137,8 +137,8 @@ const indexFile = "layers.json"
 // mergeIndex returns layers.json after a run: what was built now, and, where
 // the run was for some layers only, what the configuration still has of the
 // rest, or others put there. What it no longer has is gone.
-func mergeIndex(old []byte, built []indexEntry, keep func(indexEntry) bool) (data []byte, gone []indexEntry, err error) {
-	merged := make(map[string]indexEntry)
+func mergeIndex(old []byte, built []IndexEntry, keep func(IndexEntry) bool) (data []byte, gone []IndexEntry, err error) {
+	merged := make(map[string]IndexEntry)
 	var before indexDocument
 	if json.Unmarshal(old, &before) == nil && before.Format == 1 {
 		for _, e := range before.Layers {
@@ -152,11 +152,11 @@ func mergeIndex(old []byte, built []indexEntry, keep func(indexEntry) bool) (dat
 	for _, e := range built {
 		merged[e.File] = e
 	}
-	doc := indexDocument{Format: 1, Layers: make([]indexEntry, 0, len(merged))}
+	doc := indexDocument{Format: 1, Layers: make([]IndexEntry, 0, len(merged))}
 	for _, e := range merged {
 		doc.Layers = append(doc.Layers, e)
 	}
-	slices.SortFunc(doc.Layers, func(a, b indexEntry) int {
+	slices.SortFunc(doc.Layers, func(a, b IndexEntry) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.File, b.File))
 	})
 	data, err = encodeJSON(doc)

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -24,18 +23,7 @@ const samBucket = "https://orders-artifacts.s3.amazonaws.com/"
 // that the guide runs has the machine's network.
 func (g *guide) installSAM(aws *cloud) {
 	g.t.Helper()
-	sam := filepath.Join(setting(g.t, "LAYERBUILD_TEST_TOOLS"), "venv-sam/bin/sam")
-	bin := g.t.TempDir()
-	script := "#!/bin/sh\n"
-	for _, v := range append(aws.env(), "HTTPS_PROXY="+aws.proxy, "AWS_CA_BUNDLE="+aws.ca, "AWS_DEFAULT_REGION=us-east-1",
-		"SAM_CLI_TELEMETRY=0", "__SAM_CLI_APP_DIR="+g.t.TempDir()) {
-		script += "export " + v + "\n"
-	}
-	script += "exec " + sam + " \"$@\"\n"
-	if err := os.WriteFile(filepath.Join(bin, "sam"), []byte(script), 0o777); err != nil {
-		g.t.Fatal(err)
-	}
-	g.env = append(g.env, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	g.install(aws, "venv-sam/bin/sam", "SAM_CLI_TELEMETRY=0", "__SAM_CLI_APP_DIR="+g.t.TempDir())
 	aws.ask(http.MethodPut, samBucket)
 }
 

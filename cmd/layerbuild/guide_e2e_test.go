@@ -40,6 +40,22 @@ func newGuide(t *testing.T, file string) *guide {
 	return &guide{r, filepath.Join("../../doc", file), dir}
 }
 
+// install puts one of the test tools, which is written in Python, into the guide's
+// PATH. aws answers for it; all else that the guide runs has the machine's network.
+func (g *guide) install(aws *cloud, tool string, env ...string) {
+	g.t.Helper()
+	bin := g.t.TempDir()
+	script := "#!/bin/sh\n"
+	for _, v := range append(append(aws.env(), "HTTPS_PROXY="+aws.proxy, "AWS_CA_BUNDLE="+aws.ca, "AWS_DEFAULT_REGION=us-east-1"), env...) {
+		script += "export " + v + "\n"
+	}
+	script += "exec " + filepath.Join(setting(g.t, "LAYERBUILD_TEST_TOOLS"), tool) + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, filepath.Base(tool)), []byte(script), 0o777); err != nil {
+		g.t.Fatal(err)
+	}
+	g.env = append(g.env, "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+}
+
 var fence = regexp.MustCompile("(?ms)^```([a-z]+)(?: ([^\n]+))?\n(.*?)^```$")
 
 // follow does what the page shows.
