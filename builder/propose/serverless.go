@@ -31,9 +31,10 @@ type service struct {
 	provider  target
 	shared    []string // logical ids of the layers of functions that name none
 
-	found     []proposed
-	pythonRef bool // functions had Python's requirements in their zips
-	made      Proposal
+	unread bool // not all functions could be read
+
+	found []proposed
+	made  Proposal
 }
 
 // A target is what something runs on, "" where that is not said.
@@ -49,8 +50,13 @@ type function struct {
 // A proposed layer is one that serverless.yml has to know of.
 type proposed struct {
 	key string // in its layers
-	new bool   // serverless.yml has no such layer yet
-	add []entry
+
+	// The rest is of a layer that serverless.yml does not have yet.
+	new     bool
+	add     []entry  // fields
+	refer   bool     // all functions get it
+	plugin  bool     // in the place of the plugin of Python's requirements
+	without []string // patterns of what the functions' zips need no more
 }
 
 // readServerless proposes the layers of a service of the Serverless Framework.
@@ -66,6 +72,11 @@ func readServerless(p Project, file string) (Proposal, error) {
 	s.targets()
 	s.layers()
 	s.pythonRequirements()
+	if len(s.made.Layers)+len(s.made.Left) == 0 {
+		if err := s.locks(); err != nil {
+			return Proposal{}, err
+		}
+	}
 	s.made.EditFor = s.edits
 	return s.made, nil
 }
@@ -97,6 +108,7 @@ func (s *service) targets() {
 	_, s.shared = s.refs("provider")
 	functions, err := s.get(s.root, "functions")
 	if err != nil {
+		s.unread = true
 		s.note("functions: %v", err)
 		return
 	}
@@ -107,6 +119,7 @@ func (s *service) targets() {
 	for _, list := range lists {
 		all, err := s.entries(list)
 		if err != nil {
+			s.unread = true
 			s.note("functions: %v", err)
 			continue
 		}
@@ -154,7 +167,14 @@ func (s *service) targetOf(place string, n *yaml.Node) target {
 		}
 		return text
 	}
-	return target{value("runtime"), value("architecture")}
+	t := target{value("runtime"), value("architecture")}
+	if t.arch != "" {
+		if why := unknownArch([]string{t.arch}); why != "" {
+			s.note("%s.architecture: %s", place, why)
+			t.arch = ""
+		}
+	}
+	return t
 }
 
 func (s *service) refs(key string) (own bool, ids []string) {

@@ -40,6 +40,8 @@ func (s *service) edits(layers []Layer) (edits []Edit, notes []string) {
 
 func (s *service) steps(layers []Layer) []step {
 	var all []step
+	var added []*yaml.Node // the layers that serverless.yml does not have, keys and values
+	var files, without []string
 	for _, l := range layers {
 		i := slices.IndexFunc(s.found, func(p proposed) bool { return p.key == l.Origin })
 		if i < 0 {
@@ -50,16 +52,29 @@ func (s *service) steps(layers []Layer) []step {
 		case !single:
 			all = append(all, step{say: "layers." + l.Origin + ".package.artifact: one of " + file})
 		case s.found[i].new:
-			all = append(all, s.newLayer(s.found[i], file), dropPlugin())
-			if s.pythonRef {
-				all = append(all, s.addReference())
+			added = append(added, newLayer(s.found[i], file)...)
+			files = append(files, "layers."+l.Origin+" with package.artifact: "+file)
+			if s.found[i].plugin {
+				all = append(all, dropPlugin())
 			}
+			if s.found[i].refer {
+				all = append(all, s.addReference(l.Origin))
+			} else if !s.found[i].plugin {
+				all = append(all, step{say: "layers: [!Ref " + logicalID(l.Origin) + "] of the functions that use " + l.Path})
+			}
+			without = append(without, s.found[i].without...)
 		default:
 			all = append(all, s.setArtifact(l.Origin, file))
 		}
 	}
-	if st, needed := s.exclude(); needed && len(all) > 0 {
-		all = append(all, st)
+	if len(added) > 0 {
+		all = append([]step{addLayers(strings.Join(files, ", "), added)}, all...)
+	}
+	if s.dir == "." {
+		without = append(without, excludeOutput)
+	}
+	if len(all) > 0 {
+		all = append(all, s.exclude(without)...)
 	}
 	return all
 }
@@ -106,19 +121,28 @@ func (s *service) setArtifact(key, file string) step {
 	}}
 }
 
-// newLayer adds a layer that serverless.yml does not have.
-func (s *service) newLayer(l proposed, file string) step {
+// newLayer is a layer that serverless.yml does not have: its key and its value.
+func newLayer(l proposed, file string) []*yaml.Node {
 	layer := mapping()
 	layer.Content = []*yaml.Node{scalar("package"), {Kind: yaml.MappingNode, Content: []*yaml.Node{scalar("artifact"), scalar(file)}}}
 	for _, f := range l.add {
 		layer.Content = append(layer.Content, scalar(f.key), f.value)
 	}
-	return step{"layers." + l.key + " with package.artifact: " + file, func(f *yamledit.File) error {
+	return []*yaml.Node{scalar(l.key), layer}
+}
+
+func addLayers(say string, added []*yaml.Node) step {
+	return step{say, func(f *yamledit.File) error {
 		layers := yamledit.Get(f.Root(), "layers")
-		if layers != nil {
-			return f.Add(layers, l.key, layer)
+		if layers == nil {
+			return f.Add(f.Root(), "layers", &yaml.Node{Kind: yaml.MappingNode, Content: added})
 		}
-		return f.Add(f.Root(), "layers", &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{scalar(l.key), layer}})
+		for i := 0; i < len(added); i += 2 {
+			if err := f.Add(layers, added[i].Value, added[i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}}
 }
 
@@ -130,13 +154,13 @@ func dropPlugin() step {
 	}}
 }
 
-// addReference gives the layer of Python's requirements to all functions, which
-// had them in their zips.
-func (s *service) addReference() step {
-	id := logicalID(requirementsLayer)
+// addReference gives a layer to all functions, by the provider's layers. A
+// function that has layers of its own does not get these.
+func (s *service) addReference(key string) step {
+	id := logicalID(key)
 	return step{"provider.layers: [!Ref " + id + "], or layers of functions", func(f *yamledit.File) error {
 		provider := yamledit.Get(f.Root(), "provider")
-		own := slices.ContainsFunc(s.functions, func(f function) bool { return f.own })
+		own := s.unread || slices.ContainsFunc(s.functions, func(f function) bool { return f.own })
 		if has, err := s.get(s.root, "provider", "layers"); own || provider == nil || has != nil || err != nil {
 			return yamledit.ErrByHand
 		}
@@ -144,33 +168,39 @@ func (s *service) addReference() step {
 	}}
 }
 
-// exclude keeps the archives out of the functions' zips, where they lie in the
-// service's folder.
-func (s *service) exclude() (st step, needed bool) {
-	if s.dir != "." {
-		return st, false
-	}
-	st = step{fmt.Sprintf("package.patterns: ['%s']", excludeOutput), func(f *yamledit.File) error {
-		packaging := yamledit.Get(f.Root(), "package")
-		switch {
-		case packaging == nil:
-			return f.Add(f.Root(), "package", map[string][]string{"patterns": {excludeOutput}})
-		case yamledit.Get(packaging, "patterns") == nil:
-			if merged, err := s.get(s.root, "package", "patterns"); merged != nil || err != nil {
-				return yamledit.ErrByHand
-			}
-			return f.Add(packaging, "patterns", []string{excludeOutput})
-		}
-		return f.Append(packaging, "patterns", excludeOutput)
-	}}
+// exclude keeps files out of the functions' zips.
+func (s *service) exclude(without []string) []step {
 	patterns, err := s.get(s.root, "package", "patterns")
 	var list []string
 	if err == nil {
 		list, err = s.list(patterns)
 	}
-	// Where nothing is taken that no pattern names, nothing of ours is.
-	named := slices.Contains(list, "!**") && !slices.Contains(list, "**")
-	return st, err != nil || !named && !slices.Contains(list, excludeOutput)
+	// Where nothing is taken that no pattern names, nothing of this is.
+	if err == nil && slices.Contains(list, "!**") && !slices.Contains(list, "**") {
+		return nil
+	}
+	without = slices.DeleteFunc(without, func(pattern string) bool { return slices.Contains(list, pattern) })
+	if len(without) == 0 {
+		return nil
+	}
+	return []step{{fmt.Sprintf("package.patterns: ['%s']", strings.Join(without, "', '")), func(f *yamledit.File) error {
+		packaging := yamledit.Get(f.Root(), "package")
+		switch {
+		case packaging == nil:
+			return f.Add(f.Root(), "package", map[string][]string{"patterns": without})
+		case yamledit.Get(packaging, "patterns") == nil:
+			if patterns != nil || err != nil {
+				return yamledit.ErrByHand
+			}
+			return f.Add(packaging, "patterns", without)
+		}
+		for _, pattern := range without {
+			if err := f.Append(packaging, "patterns", pattern); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}}
 }
 
 func scalar(value string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: value} }

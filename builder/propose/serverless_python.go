@@ -71,21 +71,8 @@ func (s *service) plugins() ([]string, error) {
 
 // requirements fills the layer, or says why there is none.
 func (s *service) requirements(l *Layer, settings *yaml.Node, all []entry) (why string) {
-	users := distinct(s.pythons(), func(t target) string { return t.runtime })
-	if len(users) == 0 {
+	if !s.runsOnAll(l, "python") {
 		return "neither the provider nor a function has a runtime of Python's that is known"
-	}
-	l.Runtimes = users
-	l.Comment("runtime", "of the functions")
-	l.Arches = distinct(s.pythons(), func(t target) string { return t.arch })
-	l.Comment("architectures", "of the functions")
-	if len(l.Arches) == 0 {
-		var usual string
-		l.Arches, usual = DefaultArches()
-		l.Comment("architectures", usual)
-	}
-	if why := unknownArch(l.Arches); why != "" {
-		return why
 	}
 	s.universal(l)
 	individually, err := s.get(s.root, "package", "individually")
@@ -95,7 +82,7 @@ func (s *service) requirements(l *Layer, settings *yaml.Node, all []entry) (why 
 	if individually != nil && individually.Value == "true" && s.hasModules() {
 		return "functions have requirements of their own (package.individually with module): make a layer for each folder"
 	}
-	layer := proposed{key: requirementsLayer, new: true}
+	layer := proposed{key: requirementsLayer, new: true, plugin: true}
 	inLayer := false
 	for _, e := range all {
 		if e.key == "layer" {
@@ -113,23 +100,9 @@ func (s *service) requirements(l *Layer, settings *yaml.Node, all []entry) (why 
 	if len(layer.add) == 0 {
 		layer.add = []entry{{"compatibleRuntimes", value(l.Runtimes)}}
 	}
+	layer.refer = !inLayer
 	s.found = append(s.found, layer)
-	s.pythonRef = !inLayer
 	return ""
-}
-
-// pythons are the targets of the service's functions in Python.
-func (s *service) pythons() []target {
-	var all []target
-	for _, f := range s.functions {
-		if family(f.runtime) == "python" && !slices.Contains(all, f.target) {
-			all = append(all, f.target)
-		}
-	}
-	if len(all) == 0 && family(s.provider.runtime) == "python" {
-		all = []target{s.provider}
-	}
-	return all
 }
 
 func (s *service) hasModules() bool {

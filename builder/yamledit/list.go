@@ -25,7 +25,12 @@ func (f *File) Append(mapping *yaml.Node, name, value string) error {
 	if len(list.Content) == 0 {
 		at, err = f.opening(list, '[')
 	} else {
-		last := list.Content[len(list.Content)-1]
+		last := list.Content[0]
+		for _, n := range list.Content {
+			if n.Line > 0 { // it stands in the text
+				last = n
+			}
+		}
 		if _, at, err = f.scalar(last); err == nil && list.Style&yaml.FlowStyle != 0 {
 			text = ", " + text
 		} else if err == nil {

@@ -75,7 +75,13 @@ func TestFile(t *testing.T) {
 		"append": {func(f *File, l *yaml.Node) error { return f.Append(at(l, "Properties"), "Runtimes", "!x") },
 			"'python3.12' ]", "'python3.12', '!x' ]"},
 		"append to lines": {func(f *File, l *yaml.Node) error { return f.Append(f.Root(), "Regions", "*") }, "- b # two\n", "- b # two\n  - '*'\n"},
-		"drop":            {func(f *File, l *yaml.Node) error { return f.Drop(f.Root(), "Regions", "a") }, "  - a # one\n", ""},
+		"append two": {func(f *File, l *yaml.Node) error {
+			return errors.Join(f.Append(f.Root(), "Regions", "c"), f.Append(f.Root(), "Regions", "d"))
+		}, "- b # two\n", "- b # two\n  - c\n  - d\n"},
+		"append two in brackets": {func(f *File, l *yaml.Node) error {
+			return errors.Join(f.Append(at(l, "Properties"), "Runtimes", "x"), f.Append(at(l, "Properties"), "Runtimes", "y"))
+		}, "'python3.12' ]", "'python3.12', x, y ]"},
+		"drop": {func(f *File, l *yaml.Node) error { return f.Drop(f.Root(), "Regions", "a") }, "  - a # one\n", ""},
 		"drop in brackets": {func(f *File, l *yaml.Node) error { return f.Drop(at(l, "Properties"), "Runtimes", "python3.13") },
 			"python3.13,  'python3.12'", "'python3.12'"},
 		"drop the last": {func(f *File, l *yaml.Node) error { return f.Drop(at(l, "Properties"), "Runtimes", "python3.12") },
