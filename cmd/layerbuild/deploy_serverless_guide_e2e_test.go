@@ -65,3 +65,42 @@ func (g *guide) installNPX(aws *cloud) {
 	g.env = append(g.env, "PATH="+bin+string(filepath.ListSeparator)+filepath.Join(setting(g.t, "LAYERBUILD_TEST_TOOLS"), "node/bin")+
 		string(filepath.ListSeparator)+os.Getenv("PATH"))
 }
+
+// TestServerlessInit: what init makes of a service that has its packages from
+// serverless-python-requirements is packaged by both frameworks, without that
+// plugin.
+func TestServerlessInit(t *testing.T) {
+	t.Parallel()
+	aws := startCloud(t)
+	r := newShop(t)
+	r.write("requirements.txt", r.read("report/requirements.txt"))
+	r.write("serverless.yml", `service: shop
+provider: {name: aws, runtime: python3.11} # as it was
+plugins:
+  - serverless-python-requirements
+package: {patterns: ['!**', 'src/**']}
+custom:
+  pythonRequirements: {dockerizePip: non-linux, slim: true}
+functions:
+  report: {handler: src/report.handler}
+`)
+	_, stderr := r.run(0, "init", "--from", "serverless.yml", "--yes", "--force", "--write")
+	if strings.Contains(stderr, "by hand") {
+		t.Errorf("not all is edited:\n%s", stderr)
+	}
+	r.run(0, "build", "--engine", "direct")
+	for _, framework := range frameworks {
+		r.serverless(aws, framework, ".", "package")
+		made := r.template(".")
+		layer := made.Resources["PythonRequirementsLambdaLayer"].Properties
+		if !strings.HasSuffix(layer.Content.S3Key, "/pythonRequirements.zip") || len(made.Resources["ReportLambdaFunction"].Properties.Layers) != 1 {
+			t.Errorf("%s: the layer is %+v, the function's are %v", framework, layer, made.Resources["ReportLambdaFunction"].Properties.Layers)
+		}
+	}
+	if names := r.names("pythonRequirements"); !slices.Contains(names, "python/lib/python3.11/site-packages/idna/__init__.py") {
+		t.Errorf("the layer holds %q", names)
+	}
+	if !strings.Contains(r.read("serverless.yml"), "runtime: python3.11} # as it was\n") {
+		t.Errorf("more is edited than must be:\n%s", r.read("serverless.yml"))
+	}
+}
