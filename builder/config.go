@@ -246,6 +246,16 @@ func newConfig(file, root string) *Config {
 	}
 }
 
+// NoConfig is what holds in a folder where there is no configuration: the
+// defaults, and no layer.
+func NoConfig(root string) (*Config, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	return newConfig("", root), nil
+}
+
 // SingleLayer is the configuration of one layer where there is no file: path
 // is a folder with a lock file, or the lock file itself. The layer is named
 // after the folder, and the working folder is the project where it holds the

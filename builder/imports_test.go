@@ -57,10 +57,11 @@ var mayImport = map[string][]string{
 	"builder/yamledit": {},
 	"builder/maven":    {"runtimes", "runtimes/java", "runtimes/java/coordinate", "runtimes/java/settings", "builder/jvm"},
 	"builder/resolver": {"runtimes", "runtimes/python", "runtimes/python/pep", "runtimes/python/wheel", "builder/direct"},
+	"builder/doctor":   {"runtimes", "cache", "builder/buildkit"},
 	"builder/propose":  {"builder", "builder/yamledit", "runtimes"},
 	"builder/export":   {"builder", "runtimes"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "builder/propose", "builder/export", "runtimes/java/settings"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "builder/propose", "builder/export", "builder/doctor", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.

@@ -41,7 +41,7 @@ func (e *Engine) find(ctx context.Context) (*place, error) {
 	if e.Address != "" {
 		p, err = e.open(ctx, e.Address, e.AddressFrom)
 	} else {
-		p, err = e.search(ctx, usual("/run", os.Getenv("XDG_RUNTIME_DIR")))
+		p, err = e.search(ctx, usual(runFolders()...))
 	}
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (e *Engine) answers(ctx context.Context, p *place) error {
 func usual(folders ...string) []string {
 	var all []string
 	for _, folder := range folders {
-		for _, name := range []string{"buildkit", "buildkit-default"} {
+		for _, name := range socketFolders {
 			socket := filepath.Join(folder, name, "buildkitd.sock")
 			if folder != "" && isSocket(socket) {
 				all = append(all, "unix://"+socket)
@@ -133,6 +133,27 @@ func usual(folders ...string) []string {
 	}
 	return all
 }
+
+// Usual lists, for people, where an engine without an address looks for a
+// daemon, whether or not something is there.
+func Usual() []string {
+	var all []string
+	for _, folder := range runFolders() {
+		for _, name := range socketFolders {
+			if folder != "" {
+				all = append(all, "unix://"+filepath.Join(folder, name, "buildkitd.sock"))
+			}
+		}
+	}
+	return append(all, "docker://", ownDaemon)
+}
+
+// socketFolders are what BuildKit's documentation and nerdctl's set-up scripts
+// call the folders of sockets.
+var socketFolders = []string{"buildkit", "buildkit-default"}
+
+// runFolders are the system's and the user's, which may be "".
+func runFolders() []string { return []string{"/run", os.Getenv("XDG_RUNTIME_DIR")} }
 
 func isSocket(file string) bool {
 	info, err := os.Stat(file)

@@ -59,25 +59,7 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	if err := s.connectRemotes(ctx, b, caBundle, logins); err != nil {
 		return nil, err
 	}
-	tls := b.Config.Builder.TLS
-	at := func(address, from string) *buildkit.Engine {
-		return &buildkit.Engine{
-			Address:      address,
-			AddressFrom:  from,
-			DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
-			TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
-			CABundle:     caBundle,
-			Logins:       logins,
-			NPM:          direct.DefaultRegistry(),
-			HostNetwork:  b.Config.Builder.Network == "host",
-			NoCache:      s.noCache,
-		}
-	}
-	containers := at(s.builderAddress(b.Config))
-	containers.ByArch = make(map[runtimes.Arch]*buildkit.Engine)
-	for arch, address := range b.Config.Builder.ByArch {
-		containers.ByArch[arch] = at(address, builder.ConfigName+", for "+string(arch))
-	}
+	containers := s.containers(b.Config, cacheDir, caBundle, logins)
 	b.Containers = container{containers}
 	b.Resolvers["maven"] = javaResolver{
 		poms: &maven.Resolver{
@@ -87,6 +69,30 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 		modules: &modules.Resolver{Repositories: engine, Jobs: s.jobs},
 	}
 	return containers.Close, nil
+}
+
+// containers is the engine for containers that flags and configuration name.
+func (s *selection) containers(config *builder.Config, cacheDir, caBundle string, logins []runtimes.Login) *buildkit.Engine {
+	tls := config.Builder.TLS
+	at := func(address, from string) *buildkit.Engine {
+		return &buildkit.Engine{
+			Address:      address,
+			AddressFrom:  from,
+			DaemonFolder: filepath.Join(cacheDir, "buildkitd"),
+			TLS:          buildkit.TLS{CACert: tls.CA, Cert: tls.Cert, Key: tls.Key, ServerName: tls.ServerName},
+			CABundle:     caBundle,
+			Logins:       logins,
+			NPM:          direct.DefaultRegistry(),
+			HostNetwork:  config.Builder.Network == "host",
+			NoCache:      s.noCache,
+		}
+	}
+	engine := at(s.builderAddress(config))
+	engine.ByArch = make(map[runtimes.Arch]*buildkit.Engine)
+	for arch, address := range config.Builder.ByArch {
+		engine.ByArch[arch] = at(address, builder.ConfigName+", for "+string(arch))
+	}
+	return engine
 }
 
 // origins answers for package indexes and for Git repositories.

@@ -45,26 +45,35 @@ type remote struct {
 
 // connectRemotes gives the builder's cache its remotes.
 func (s *selection) connectRemotes(ctx context.Context, b *builder.Builder, caBundle string, logins []runtimes.Login) error {
-	named, err := s.findRemotes(ctx, b.Config)
-	if err != nil || len(named) == 0 {
+	all, err := s.remotes(ctx, b.Config, caBundle, logins)
+	if err != nil || len(all) == 0 {
 		return err
-	}
-	roots, err := direct.Roots(caBundle)
-	if err != nil {
-		return err
-	}
-	var all []cache.Remote
-	for _, r := range named {
-		backend, err := r.backend(roots, logins)
-		if err != nil {
-			return &runtimes.InputError{Problem: r.from, Err: err}
-		}
-		all = append(all, cache.Remote{Name: backend.String(), Backend: backend, Pull: r.pull, Push: r.push, Required: r.required})
 	}
 	b.Cache.Connect(all, cache.DefaultLimits(), func(text string) {
 		b.Report(builder.Event{Kind: builder.Warned, Text: text})
 	})
 	return nil
+}
+
+// remotes makes the remotes that the user named.
+func (s *selection) remotes(ctx context.Context, config *builder.Config, caBundle string, logins []runtimes.Login) ([]cache.Remote, error) {
+	named, err := s.findRemotes(ctx, config)
+	if err != nil || len(named) == 0 {
+		return nil, err
+	}
+	roots, err := direct.Roots(caBundle)
+	if err != nil {
+		return nil, err
+	}
+	var all []cache.Remote
+	for _, r := range named {
+		backend, err := r.backend(roots, logins)
+		if err != nil {
+			return nil, &runtimes.InputError{Problem: r.from, Err: err}
+		}
+		all = append(all, cache.Remote{Name: backend.String(), Backend: backend, Pull: r.pull, Push: r.push, Required: r.required})
+	}
+	return all, nil
 }
 
 // findRemotes lists the remotes: those of the configuration, then those of the
