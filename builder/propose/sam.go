@@ -324,7 +324,7 @@ func (s *samTemplate) packages(l *Layer, method string, compatible []string) err
 		return err
 	}
 	if found.LockFile == "" {
-		return fmt.Errorf("BuildMethod %s: no lock file lies in %s", method, l.Path)
+		return fmt.Errorf("BuildMethod %s: no lock file lies in %s; own code alone is a folder without BuildMethod that has it in %s/", method, l.Path, samPlace[language])
 	}
 	l.Comment("", found.LockFile)
 	l.Comment("runtime", "BuildMethod")
@@ -335,11 +335,14 @@ func (s *samTemplate) packages(l *Layer, method string, compatible []string) err
 	return s.include(l, language)
 }
 
+// samPlace is where in a layer SAM puts what it builds.
+var samPlace = map[string]string{"python": "python", "nodejs": "nodejs", "java": "java/lib"}
+
 // include carries over the files that lie beside a lock file: SAM copies them to
 // where the packages are. What Java has there is source.
 func (s *samTemplate) include(l *Layer, language string) error {
-	to := map[string]string{"python": "python", "nodejs": "nodejs"}[language]
-	if to == "" {
+	to := samPlace[language]
+	if language == "java" {
 		return nil
 	}
 	entries, err := fs.ReadDir(s.project.FS, l.Path)

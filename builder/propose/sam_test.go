@@ -208,7 +208,7 @@ left: Bundled in template.yaml: BuildMethod esbuild makes what it runs of layers
 `, `left: Made in template.yaml: BuildMethod makefile runs layers/made/Makefile, which cannot be read: what it installs needs a lock file, what it copies plain: true or include
 left: Ruby in template.yaml: BuildMethod ruby3.3: layerbuild installs no packages for it
 left: Loose in template.yaml: no lock file in layers/loose; ` + "`" + `npm install --package-lock-only` + "`" + ` makes one from package.json
-left: Empty in template.yaml: BuildMethod python3.13: no lock file lies in layers/settings
+left: Empty in template.yaml: BuildMethod python3.13: no lock file lies in layers/settings; own code alone is a folder without BuildMethod that has it in python/
 left: Sub in template.yaml: ContentUri: !Sub layers/${Stage} is known only when it is deployed
 left: Ref in template.yaml: ContentUri: Ref Folder is known only when it is deployed
 left: If in template.yaml: ContentUri: !If is known only when it is deployed

@@ -121,16 +121,19 @@ func (g *guide) sh(command string) string {
 }
 
 var (
-	took  = regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`)
-	space = regexp.MustCompile(`\s+`)
+	took   = regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`)
+	weight = regexp.MustCompile(`\b\d+(\.\d+)? (B|kB|MB)\b`)
+	space  = regexp.MustCompile(`\s+`)
 )
 
 // shows wants the lines of a page in what a command printed, in their order.
-// The page may leave lines out; durations and widths may differ.
+// The page may leave lines out. Durations, sizes and widths may differ: another
+// version of the compressor packs the same otherwise.
 func (g *guide) shows(command, printed, page string) {
 	g.t.Helper()
 	plain := func(line string) string {
-		return strings.TrimSpace(space.ReplaceAllString(took.ReplaceAllString(line, "0s"), " "))
+		line = weight.ReplaceAllString(took.ReplaceAllString(line, "0s"), "0 B")
+		return strings.TrimSpace(space.ReplaceAllString(line, " "))
 	}
 	rest := strings.Split(printed, "\n")
 	for line := range strings.Lines(page) {
