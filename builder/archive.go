@@ -83,13 +83,8 @@ func (t target) archive() Archive {
 // What the configuration allows its layer is allowed. config may be nil.
 func ArchiveOf(config *Config, file string, infos []runtimes.Info, arches []runtimes.Arch) (Archive, error) {
 	a := Archive{File: file}
-	switch info, err := os.Stat(file); {
-	case errors.Is(err, fs.ErrNotExist):
-		return a, &runtimes.InputError{Problem: "there is no file " + file}
-	case err != nil:
+	if err := regular(file); err != nil {
 		return a, err
-	case !info.Mode().IsRegular():
-		return a, &runtimes.InputError{Problem: file + " is no regular file"}
 	}
 	var own []runtimes.Info
 	var targets []target
@@ -111,6 +106,19 @@ func ArchiveOf(config *Config, file string, infos []runtimes.Info, arches []runt
 	return a, nil
 }
 
+// regular refuses what is no file that an archive could be in.
+func regular(file string) error {
+	switch info, err := os.Stat(file); {
+	case errors.Is(err, fs.ErrNotExist):
+		return &runtimes.InputError{Problem: "there is no file " + file}
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return &runtimes.InputError{Problem: file + " is no regular file"}
+	}
+	return nil
+}
+
 func sameFile(a, b string) bool {
 	first, err := os.Stat(a)
 	if err != nil {
@@ -120,23 +128,33 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// readManifest reads the manifest that lies beside an archive.
+// errNoManifest says that no manifest lies beside an archive, or none of its own.
+var errNoManifest = errors.New("no manifest")
+
+// manifestBeside reads the manifest that lies beside an archive.
+func manifestBeside(archive string) (m Manifest, file string, err error) {
+	file = strings.TrimSuffix(archive, ".zip") + ".json"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return m, file, err
+	}
+	if err := json.Unmarshal(data, &m); err != nil || m.Format != 1 || m.Archive.File != filepath.Base(archive) {
+		return m, file, errNoManifest
+	}
+	return m, file, nil
+}
+
+// readManifest takes from the manifest that lies beside an archive who uses it.
 func (a *Archive) readManifest(targets []target, own []runtimes.Info) error {
-	file := strings.TrimSuffix(a.File, ".zip") + ".json"
+	m, file, err := manifestBeside(a.File)
 	unknown := &runtimes.InputError{
 		Problem: a.File + ": no manifest lies beside it, so who uses it is not known",
 		Hint:    "say it: layerbuild check " + a.File + " --runtime python3.13 --arch arm64",
 	}
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return unknown
-	}
-	var m Manifest
-	if err == nil {
-		err = json.Unmarshal(data, &m)
-	}
-	if err != nil || m.Format != 1 || m.Archive.File != filepath.Base(a.File) {
-		unknown.Problem = file + " is no manifest of " + filepath.Base(a.File) + ", so who uses it is not known"
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			unknown.Problem = file + " is no manifest of " + filepath.Base(a.File) + ", so who uses it is not known"
+		}
 		return unknown
 	}
 	if a.Runtimes, err = ParseRuntimes(m.Runtimes, own); err != nil {
@@ -183,12 +201,8 @@ func (a Archive) Check(ctx context.Context) (Checked, error) {
 		return c, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return c, err
-	}
 	var z check.Zip
-	read, spool, err := tree.ReadZip(ctx, f, info.Size(), "")
+	read, spool, err := readZip(ctx, f)
 	switch {
 	case errors.Is(err, zipper.ErrRefused):
 		z.Refused = err
@@ -209,6 +223,15 @@ func (a Archive) Check(ctx context.Context) (Checked, error) {
 		return false
 	})
 	return c, ctx.Err()
+}
+
+// readZip reads an archive of any origin; see [tree.ReadZip].
+func readZip(ctx context.Context, f *os.File) (*tree.Zip, *tree.Spool, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	return tree.ReadZip(ctx, f, info.Size(), "")
 }
 
 // targets are all who use the archive.

@@ -46,10 +46,11 @@ var mayImport = map[string][]string{
 	"cache/cachetest":  {"cache"},
 	"cache/share":      {"cache", "cache/ctxio"},
 	"cache/web":        {"cache"},
-	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check", "builder/smoke"},
+	"builder":          {"runtimes", "zipper", "cache", "builder/tree", "builder/check", "builder/inspect", "builder/smoke"},
 	"builder/tree":     {"runtimes", "zipper"},
 	"builder/smoke":    {"runtimes"},
 	"builder/check":    {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep", "runtimes/node/ranges", "runtimes/python/pyc"},
+	"builder/inspect":  {"runtimes", "runtimes/java/jarfile", "runtimes/python/pep", "builder/check"},
 	"builder/direct":   {"runtimes", "runtimes/python/wheel", "runtimes/node/commands", "runtimes/java/coordinate", "cache/tempfile"},
 	"builder/buildkit": {"runtimes", "runtimes/node/npmrc", "runtimes/java/settings", "builder/jvm"},
 	"builder/git":      {"runtimes"},
@@ -61,7 +62,7 @@ var mayImport = map[string][]string{
 	"builder/propose":  {"builder", "builder/yamledit", "runtimes"},
 	"builder/export":   {"builder", "runtimes"},
 	"builder/modules":  {"runtimes", "runtimes/java/coordinate", "builder/direct"},
-	"cmd/layerbuild":   {"builder", "builder/check", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "builder/propose", "builder/export", "builder/doctor", "runtimes/java/settings"},
+	"cmd/layerbuild":   {"builder", "builder/check", "builder/inspect", "builder/smoke", "builder/direct", "builder/buildkit", "builder/git", "builder/resolver", "runtimes", "runtimes/python", "runtimes/python/indexes", "runtimes/node", "runtimes/node/npmrc", "runtimes/java", "zipper", "cache", "cache/oci", "cache/s3", "cache/share", "cache/web", "builder/modules", "builder/maven", "builder/propose", "builder/export", "builder/doctor", "runtimes/java/settings"},
 }
 
 // onlyIn says which package of ours alone may import a module.

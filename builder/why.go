@@ -83,21 +83,9 @@ func (r *run) why(ctx context.Context, res *resolved, before inputOf) WhyTarget 
 // inputs finds what the keys of the same targets hash in this builder's project,
 // which is that at the revision name.
 func (b *Builder) inputs(ctx context.Context, targets []*resolved, name string) (inputOf, error) {
-	r, err := b.newRun(ctx, Options{})
+	_, byTarget, err := b.at(ctx, targets, name)
 	if err != nil {
-		return nil, fmt.Errorf("at %s: %w", name, err)
-	}
-	r.readOnly = true
-	r.chosen = slices.DeleteFunc(r.chosen, func(t target) bool {
-		return !slices.ContainsFunc(targets, func(res *resolved) bool { return res.id.String() == t.id.String() })
-	})
-	all, err := r.resolveAll(ctx, false)
-	if err != nil {
-		return nil, fmt.Errorf("at %s: %w", name, err)
-	}
-	byTarget := make(map[string]*resolved)
-	for _, res := range all {
-		byTarget[res.id.String()] = res
+		return nil, err
 	}
 	return func(_ context.Context, res *resolved) (string, keyInput, string) {
 		then := byTarget[res.id.String()]
@@ -110,6 +98,28 @@ func (b *Builder) inputs(ctx context.Context, targets []*resolved, name string) 
 		}
 		return then.key, in, ""
 	}, nil
+}
+
+// at resolves the same targets, by name, in this builder's project, which is that
+// at the revision name.
+func (b *Builder) at(ctx context.Context, targets []*resolved, name string) (*run, map[string]*resolved, error) {
+	r, err := b.newRun(ctx, Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("at %s: %w", name, err)
+	}
+	r.readOnly = true
+	r.chosen = slices.DeleteFunc(r.chosen, func(t target) bool {
+		return !slices.ContainsFunc(targets, func(res *resolved) bool { return res.id.String() == t.id.String() })
+	})
+	all, err := r.resolveAll(ctx, false)
+	if err != nil {
+		return nil, nil, fmt.Errorf("at %s: %w", name, err)
+	}
+	byTarget := make(map[string]*resolved)
+	for _, res := range all {
+		byTarget[res.id.String()] = res
+	}
+	return r, byTarget, nil
 }
 
 // lastInput finds what the key hashed whose archive was put last into the

@@ -132,6 +132,23 @@ func binaries(t runtimes.Tree) (all []linked, damaged []Finding) {
 	return all, damaged
 }
 
+// Binaries lists the programs and libraries of a tree that something may load,
+// each by itself. What cannot be read is left out.
+func Binaries(t runtimes.Tree) []Binary {
+	var all []Binary
+	for _, name := range t.Paths() {
+		f := t[name]
+		if !f.Mode.IsRegular() || !loadable(name, f) {
+			continue
+		}
+		if b, err := readBinary(f); err == nil {
+			b.Path, b.Package = name, f.Package
+			all = append(all, b.Binary)
+		}
+	}
+	return all
+}
+
 func loadable(name string, f runtimes.TreeFile) bool {
 	base := path.Base(name)
 	return f.Mode&0o111 != 0 || path.Ext(base) == ".node" || path.Ext(base) == ".so" || strings.Contains(base, ".so.")

@@ -59,6 +59,20 @@ func (j *Jar) addNative(f *zip.File) error {
 	return nil
 }
 
+// JarNatives lists the native libraries in a jar that are for Linux on one of
+// Lambda's architectures, and in words what else it has some for, as far as the
+// jar can be read.
+func JarNatives(a *jarfile.Archive) (natives []Binary, others []string) {
+	var jar Jar
+	for _, f := range a.Files {
+		if jarfile.IsNative(f) {
+			_ = jar.addNative(f) // of a broken entry the checks tell
+		}
+	}
+	slices.Sort(jar.Others)
+	return jar.Natives, slices.Compact(jar.Others)
+}
+
 // nativeFindings are jars whose native libraries a target cannot load. What is
 // for Windows or macOS only does something that there is only there.
 func nativeFindings(jars []Jar, t Target) (found []Finding) {

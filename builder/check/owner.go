@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/base64"
 	"encoding/csv"
+	"iter"
 	"path"
 	"strings"
 
@@ -38,28 +39,44 @@ func own(t runtimes.Tree) {
 // ownRecorded gives a package the files that its RECORD, in the folder info,
 // names, as far as the file can be read.
 func ownRecorded(t runtimes.Tree, record runtimes.TreeFile, info, pkg string) {
-	if !record.Mode.IsRegular() {
-		return
-	}
-	data, err := record.ReadAll(maxRecord)
-	if err != nil {
-		return
-	}
 	// What comes from no index, and may be a local project, has its origin
 	// beside it (PEP 610).
 	_, direct := t[path.Join(info, "direct_url.json")]
-	r := csv.NewReader(strings.NewReader(string(data)))
-	r.FieldsPerRecord = -1
-	for {
-		line, err := r.Read()
+	for name, hash := range Recorded(record, info) {
+		if f, ok := t[name]; ok {
+			sum := "sha256=" + base64.RawURLEncoding.EncodeToString(f.SHA256[:])
+			f.Package, f.Published = pkg, !direct && hash == sum
+			t[name] = f
+		}
+	}
+}
+
+// Recorded lists the paths that a RECORD, in the folder info, names, with the
+// hash that it gives each, as far as the file can be read. Nobody has verified
+// that there are such files.
+func Recorded(record runtimes.TreeFile, info string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		if !record.Mode.IsRegular() {
+			return
+		}
+		data, err := record.ReadAll(maxRecord)
 		if err != nil {
 			return
 		}
-		name := path.Join(path.Dir(info), line[0])
-		if f, ok := t[name]; ok {
-			sum := "sha256=" + base64.RawURLEncoding.EncodeToString(f.SHA256[:])
-			f.Package, f.Published = pkg, !direct && len(line) > 1 && line[1] == sum
-			t[name] = f
+		r := csv.NewReader(strings.NewReader(string(data)))
+		r.FieldsPerRecord = -1
+		for {
+			line, err := r.Read()
+			if err != nil {
+				return
+			}
+			hash := ""
+			if len(line) > 1 {
+				hash = line[1]
+			}
+			if !yield(path.Join(path.Dir(info), line[0]), hash) {
+				return
+			}
 		}
 	}
 }
@@ -67,16 +84,26 @@ func ownRecorded(t runtimes.Tree, record runtimes.TreeFile, info, pkg string) {
 // nodePackage is the package in whose folder below node_modules a file lies, ""
 // where it lies in none.
 func nodePackage(name string) string {
+	_, pkg := NodeFolder(name)
+	return pkg
+}
+
+// NodeFolder is the folder of the package below node_modules in which a file
+// lies, and the package's name; both are "" where it lies in none.
+func NodeFolder(name string) (folder, pkg string) {
 	i := strings.LastIndex("/"+name, "/node_modules/")
 	if i < 0 {
-		return ""
+		return "", ""
 	}
-	parts := strings.SplitN(name[i+len("node_modules/"):], "/", 3)
+	modules, rest := name[:i+len("node_modules/")], name[i+len("node_modules/"):]
+	parts := strings.SplitN(rest, "/", 3)
 	switch {
 	case strings.HasPrefix(parts[0], "@") && len(parts) == 3:
-		return parts[0] + "/" + parts[1]
+		pkg = parts[0] + "/" + parts[1]
 	case strings.HasPrefix(parts[0], "@"), len(parts) == 1:
-		return ""
+		return "", ""
+	default:
+		pkg = parts[0]
 	}
-	return parts[0]
+	return modules + pkg, pkg
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -70,20 +71,8 @@ const maxHead = 4 << 20
 
 // read takes the fields of a metadata file, as far as it can be read.
 func (d *distribution) read(f runtimes.TreeFile) {
-	if !f.Mode.IsRegular() {
-		return
-	}
-	r, err := f.Open()
-	if err != nil {
-		return
-	}
-	defer r.Close()
-	lines := bufio.NewScanner(io.LimitReader(r, maxHead))
-	lines.Buffer(nil, maxHead)
-	for lines.Scan() && lines.Text() != "" {
-		field, value, _ := strings.Cut(lines.Text(), ":")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(field) {
+	for field, value := range MetadataFields(f) {
+		switch field {
 		case "name":
 			d.name = pep.NormaliseName(value)
 		case "version":
@@ -92,6 +81,30 @@ func (d *distribution) read(f runtimes.TreeFile) {
 			d.python = value
 		case "requires-dist":
 			d.requires = append(d.requires, value)
+		}
+	}
+}
+
+// MetadataFields lists the fields of a Python package's METADATA or PKG-INFO,
+// their names in lower case, as far as the file can be read. Lines that continue
+// a field have names that are no field's.
+func MetadataFields(f runtimes.TreeFile) iter.Seq2[string, string] {
+	return func(yield func(field, value string) bool) {
+		if !f.Mode.IsRegular() {
+			return
+		}
+		r, err := f.Open()
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		lines := bufio.NewScanner(io.LimitReader(r, maxHead))
+		lines.Buffer(nil, maxHead)
+		for lines.Scan() && lines.Text() != "" {
+			field, value, _ := strings.Cut(lines.Text(), ":")
+			if !yield(strings.ToLower(field), strings.TrimSpace(value)) {
+				return
+			}
 		}
 	}
 }

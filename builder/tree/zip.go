@@ -17,6 +17,8 @@ type Zip struct {
 	Tree    runtimes.Tree
 	Folders map[string]fs.FileMode // those that have an entry of their own
 	Zip64   bool
+
+	Compressed map[string]int64 // bytes of each file's data in the archive
 }
 
 // ReadZip reads a tree from a zip file of any origin, size bytes of r. Each
@@ -31,9 +33,10 @@ func ReadZip(ctx context.Context, r io.ReaderAt, size int64, tempDir string) (*Z
 	if err != nil {
 		return nil, nil, err
 	}
-	z := &Zip{make(runtimes.Tree, len(a.Entries)), make(map[string]fs.FileMode), a.Zip64}
+	z := &Zip{make(runtimes.Tree, len(a.Entries)), make(map[string]fs.FileMode), a.Zip64, make(map[string]int64, len(a.Entries))}
 	for i := range a.Entries {
 		e := &a.Entries[i]
+		z.Compressed[e.Name] = e.Compressed
 		switch e.Mode.Type() {
 		case fs.ModeDir:
 			z.Folders[strings.TrimSuffix(e.Name, "/")] = e.Mode

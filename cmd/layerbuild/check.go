@@ -229,15 +229,7 @@ func (c *checking) archives(args []string) ([]builder.Archive, error) {
 			return nil, unknownCheck("--allow", id)
 		}
 	}
-	var files, layers []string
-	for _, arg := range args {
-		// No name of a layer has a dot or a slash.
-		if strings.ContainsAny(arg, "./\\") {
-			files = append(files, arg)
-		} else {
-			layers = append(layers, arg)
-		}
-	}
+	files, layers := filesAndLayers(args)
 	config, err := c.configuration(len(files) < len(args) || len(args) == 0)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ machine. What to build stands in layerbuild.yaml.`,
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVarP(&ui.quiet, "quiet", "q", false, "print warnings and errors only")
 	root.PersistentFlags().BoolVarP(&ui.verbose, "verbose", "v", false, "print what the package managers print, and hits")
-	root.AddCommand(newInit(ui), newBuild(ui), newPlan(ui), newCheck(ui), newDoctor(ui), newWhy(ui), newLock(ui), newExport(ui), newCache(ui), newZip(ui), newVersion(ui))
+	root.AddCommand(newInit(ui), newBuild(ui), newPlan(ui), newCheck(ui), newInspect(ui), newDoctor(ui), newWhy(ui), newLock(ui), newExport(ui), newCache(ui), newZip(ui), newVersion(ui))
 	root.SetHelpCommand(newHelp())
 	addCompletion(root)
 	addMan(root)

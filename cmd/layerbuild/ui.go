@@ -90,8 +90,11 @@ func hint(err error) string {
 		install     *runtimes.InstallError
 		remote      *cache.RemoteError
 		damaged     *damagedError
+		budget      *budgetError
 	)
 	switch {
+	case errors.As(err, &budget):
+		return "leave packages out with exclude or excludeFiles, split the layer, or raise --budget; layerbuild why LAYER PACKAGE says what pulls one in"
 	case errors.As(err, &remote):
 		return "without required: true it costs a warning and no build; --cache-from none and --cache-to none leave it out for a run"
 	case errors.As(err, &input) && input.Hint != "":

@@ -76,27 +76,41 @@ func (s *selection) why(ctx context.Context, ui *ui, args []string, against stri
 			why, err = b.Why(ctx, opts, nil, "")
 			return err
 		}
-		if b.Config.File == "" {
-			return &runtimes.InputError{Problem: "--against needs a " + builder.ConfigName}
-		}
-		folder, err := os.MkdirTemp("", "layerbuild-against-")
+		earlier, done, err := builderAt(ctx, b, against)
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(folder)
-		if err := git.Checkout(ctx, b.Config.Root, against, folder); err != nil {
-			return err
-		}
-		config, err := builder.LoadConfig(filepath.Join(folder, filepath.Base(b.Config.File)))
-		if err != nil {
-			return fmt.Errorf("at %s: %w", against, err)
-		}
-		earlier := *b
-		earlier.Config, earlier.Report = config, nil
-		why, err = b.Why(ctx, opts, &earlier, against)
+		defer done()
+		why, err = b.Why(ctx, opts, earlier, against)
 		return err
 	})
 	return why, err
+}
+
+// builderAt is a builder of the same project as it was at a revision of its Git;
+// done removes the files.
+func builderAt(ctx context.Context, b *builder.Builder, revision string) (earlier *builder.Builder, done func(), err error) {
+	if b.Config.File == "" {
+		return nil, nil, &runtimes.InputError{Problem: "--against needs a " + builder.ConfigName, Hint: "layerbuild init writes one"}
+	}
+	folder, err := os.MkdirTemp("", "layerbuild-against-")
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { os.RemoveAll(folder) }
+	var config *builder.Config
+	if err = git.Checkout(ctx, b.Config.Root, revision, folder); err == nil {
+		if config, err = builder.LoadConfig(filepath.Join(folder, filepath.Base(b.Config.File))); err != nil {
+			err = fmt.Errorf("at %s: %w", revision, err)
+		}
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	was := *b
+	was.Config, was.Report = config, nil
+	return &was, done, nil
 }
 
 func (s *selection) whyPackage(ctx context.Context, ui *ui, args []string) error {
