@@ -386,7 +386,7 @@ func TestRecipes(t *testing.T) {
 			}
 		}
 	}
-	if seen["nginx"] != 1 || seen["yaml"] != 6 {
+	if seen["nginx"] != 1 || seen["yaml"] != 7 {
 		t.Errorf("found %v", seen)
 	}
 }
