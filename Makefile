@@ -18,7 +18,7 @@ export LAYERBUILD_TEST_UV := $(TOOLS)/bin/uv
 export LAYERBUILD_TEST_PYTHON := $(TOOLS)/bin/python
 export PATH := $(TOOLS)/node/bin:$(TOOLS)/maven/bin:$(PATH)
 
-.PHONY: build demo test deps check unit e2e bench bench-zip soak release testbed testbed-down tools update help
+.PHONY: build demo test deps check unit e2e bench bench-zip soak release bench-tools testbed testbed-down tools update help
 
 # The tag keeps gRPC's tracing pages out, whose templates cost megabytes: see
 # doc/dependencies.md.
@@ -67,6 +67,9 @@ e2e: testbed tools ## the tests against real registries and a real BuildKit
 bench: build testbed bench-zip ## measure against uv, npm and other archivers, as ratios in one run
 	env="$$($(TESTBED) env)" && eval "$$env" && \
 		$(GO) test -tags bench -run '^TestBench' -count 1 -timeout 60m -v ./cmd/layerbuild
+
+bench-tools: build tools ## measure pip, uv, SAM and npm beside layerbuild, for doc/comparison.md
+	sh testdata/compare.sh
 
 # On an idle machine `make bench-zip ARGS=-update` renews doc/benchmarks.
 bench-zip: tools ## the zipper against other archivers; ARGS='-corpus node -contender zip9,zipper -rounds 3'
