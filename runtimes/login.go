@@ -17,6 +17,7 @@ type Login struct {
 	Scheme   string // "https" or "http"
 	Host     string // in lower case, with the port where it is not the scheme's own
 	AnyPort  bool   // the login is for every port of Host, which then has none
+	Path     string // where on the server it is meant for, as npm's are: "/npm/"; "" for all of it
 	User     string
 	Password string
 	Secret   Secret // gives the password once it is needed; nil where Password is it
@@ -55,7 +56,7 @@ func FetchLogins(logins []Login, addresses []string) ([]Login, error) {
 		if err != nil {
 			continue // whoever asks there says what is wrong
 		}
-		i := slices.IndexFunc(logins, func(l Login) bool { return l.Lacks == "" && l.isFor(u) })
+		i := pick(logins, u)
 		if i < 0 {
 			continue
 		}
@@ -90,13 +91,29 @@ func Server(u *url.URL) (scheme, host string) {
 	return scheme, net.JoinHostPort(host, port)
 }
 
-// FindLogin returns the first login that is for u's server.
+// FindLogin returns the first login that is for u's server. If that one is meant
+// for a path, the one whose path is the longest that u has wins, as in npm.
 func FindLogin(logins []Login, u *url.URL) (Login, bool) {
-	i := slices.IndexFunc(logins, func(l Login) bool { return l.Lacks == "" && l.isFor(u) })
+	i := pick(logins, u)
 	if i < 0 {
 		return Login{}, false
 	}
 	return logins[i], true
+}
+
+func pick(logins []Login, u *url.URL) int {
+	best := slices.IndexFunc(logins, func(l Login) bool { return l.Lacks == "" && l.isFor(u) })
+	if best < 0 || logins[best].Path == "" {
+		return best
+	}
+	at := strings.TrimRight(u.Path, "/") + "/"
+	length := 0
+	for i, l := range logins {
+		if l.Lacks == "" && l.isFor(u) && strings.HasPrefix(at, l.Path) && len(l.Path) > length {
+			best, length = i, len(l.Path)
+		}
+	}
+	return best
 }
 
 func (l Login) isFor(u *url.URL) bool {

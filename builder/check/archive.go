@@ -106,12 +106,13 @@ func archiveFindings(t runtimes.Tree, w Weight) (found []Finding) {
 		add(Size, "", "%s", problem)
 	}
 	folders := foldersOf(t)
+	links := linkWalk{t, folders, linkBudget}
 	for _, name := range t.Paths() {
 		if folders[name] {
 			add(Collision, name, "is a file and a folder at once")
 		}
 		if file := t[name]; file.Mode&fs.ModeSymlink != 0 {
-			if problem := linkProblem(t, folders, name, file.Link); problem != "" {
+			if problem := links.problem(name, file.Link); problem != "" {
 				add(Link, name, "links to %q, which %s", file.Link, problem)
 			}
 		}
@@ -133,14 +134,33 @@ func foldersOf(t runtimes.Tree) map[string]bool {
 // maxLinkHops is where Linux gives up on a chain of links (ELOOP).
 const maxLinkHops = 40
 
-// linkProblem says why the link at name would not work, "" where it would. It
+// linkBudget is what following all links of a layer may cost, in bytes of paths
+// and a sum for each element. 65,534 links of honest packages cost a third of it;
+// as many that lead to and fro, as a hostile archive has them, would take hours.
+const (
+	linkBudget  = 1 << 28
+	elementCost = 64
+)
+
+// A linkWalk follows the links of a tree.
+type linkWalk struct {
+	t       runtimes.Tree
+	folders map[string]bool
+	left    int // of the budget
+}
+
+// problem says why the link at name would not work, "" where it would. It
 // follows the target as the kernel does, one path element after the other.
-func linkProblem(t runtimes.Tree, folders map[string]bool, name, target string) string {
+func (w *linkWalk) problem(name, target string) string {
+	t, folders := w.t, w.folders
 	dir := path.Dir(name)
 	rest := strings.Split(target, "/")
 	for hops := 0; len(rest) > 0; {
 		if target == "" || path.IsAbs(target) {
 			return "is absolute: a layer lies below /opt, so only relative links work"
+		}
+		if w.left -= len(dir) + elementCost; w.left < 0 {
+			return "leads, as the layer's other links do, to and fro between so many folders that nobody follows it"
 		}
 		part := rest[0]
 		rest = rest[1:]
@@ -166,6 +186,7 @@ func linkProblem(t runtimes.Tree, folders map[string]bool, name, target string) 
 				return "goes round in circles"
 			}
 			target = f.Link
+			w.left -= elementCost * len(rest) // which are copied
 			rest = append(strings.Split(target, "/"), rest...)
 		}
 	}

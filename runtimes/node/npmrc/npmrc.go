@@ -179,7 +179,10 @@ func (s settings) combine() (Configured, error) {
 			plain[host] = true
 		}
 		if password, ok := u.User.Password(); ok {
-			logins = append(logins, runtimes.Login{Scheme: scheme, Host: host, User: u.User.Username(), Password: password, From: s[key].from})
+			logins = append(logins, runtimes.Login{
+				Scheme: scheme, Host: host, Path: strings.TrimRight(u.Path, "/") + "/",
+				User: u.User.Username(), Password: password, From: s[key].from,
+			})
 		}
 		u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
 		c.Registries = append(c.Registries, key+"="+u.String())
@@ -199,7 +202,7 @@ func (s settings) combine() (Configured, error) {
 	}
 	for _, l := range logins {
 		if !slices.ContainsFunc(c.Logins, func(o runtimes.Login) bool {
-			return o.Scheme == l.Scheme && o.Host == l.Host && (o.Lacks == "") == (l.Lacks == "")
+			return o.Scheme == l.Scheme && o.Host == l.Host && o.Path == l.Path && (o.Lacks == "") == (l.Lacks == "")
 		}) {
 			c.Logins = append(c.Logins, l)
 		}
@@ -230,7 +233,7 @@ func (s settings) login(key string) (runtimes.Login, bool) {
 	if err != nil || u.Host == "" {
 		return runtimes.Login{}, false
 	}
-	l := runtimes.Login{From: s[key].from}
+	l := runtimes.Login{From: s[key].from, Path: strings.TrimRight(u.Path, "/") + "/"}
 	l.Scheme, l.Host = runtimes.Server(u)
 	if m := variable.FindStringSubmatch(value + s[place+":username"].value); m != nil {
 		l.Lacks = m[1]

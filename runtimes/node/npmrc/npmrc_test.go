@@ -47,7 +47,11 @@ func logins(all []runtimes.Login) []string {
 		case l.Bearer:
 			kind = "bearer"
 		}
-		out = append(out, fmt.Sprintf("%s://%s %s %s", l.Scheme, l.Host, kind, l.Password))
+		path := l.Path
+		if path == "/" || path == "/npm/" { // as in most tests
+			path = ""
+		}
+		out = append(out, fmt.Sprintf("%s://%s%s %s %s", l.Scheme, l.Host, path, kind, l.Password))
 	}
 	return out
 }
@@ -63,6 +67,11 @@ func TestFind(t *testing.T) {
 		cert       string // below the test's folder
 	}{
 		{name: "nothing"},
+		{name: "two tokens of one server",
+			files: map[string]string{
+				"home/.npmrc": "//one.example/team/a/:_authToken=a\n//one.example/team/b:_authToken=b\n//one.example/:_authToken=all\n",
+			},
+			logins: []string{"https://one.example bearer all", "https://one.example/team/a/ bearer a", "https://one.example/team/b/ bearer b"}},
 		{name: "every file, the strongest first",
 			files: map[string]string{
 				"project/.npmrc":              "registry = https://project.example/npm/\n",
@@ -89,7 +98,7 @@ func TestFind(t *testing.T) {
 				"//c.example/:username=you\n//c.example/:_password=" + encoded([]byte("pw")) + "\n//d.example/:_authToken=${UNSET}\n//e.example/:_auth=%%\n" +
 				"registry=http://a.example/npm\n@x:registry=https://user:pass@F.example:443/x?y#z\n_authToken=nobody's\n"},
 			registries: []string{"registry=http://a.example/npm", "@x:registry=https://F.example:443/x"},
-			logins: []string{"https://f.example user pass", "https://a.example bearer t0ken", "http://a.example bearer t0ken",
+			logins: []string{"https://f.example/x/ user pass", "https://a.example bearer t0ken", "http://a.example bearer t0ken",
 				"https://d.example lacks UNSET", "https://b.example:8443 me p:w", "https://c.example you pw"}},
 		{name: "syntax",
 			env: []string{"HOST=h.example"},
@@ -103,7 +112,7 @@ func TestFind(t *testing.T) {
 				"project/.yarnrc": "# yarn lockfile v1\nregistry \"https://weaker.example\"\n\"@old:registry\" \"https://old.example\"\n",
 			},
 			registries: []string{"registry=https://berry.example", "@old:registry=https://old.example", "@team:registry=https://team.example"},
-			logins:     []string{"https://berry.example bearer other", "https://files.example lacks UNSET", "https://team.example me pw"}},
+			logins:     []string{"https://berry.example bearer other", "https://files.example/x/ lacks UNSET", "https://team.example me pw"}},
 		{name: "yarn's token", env: []string{"YARN_NPM_AUTH_TOKEN=t", "YARN_NPM_AUTH_IDENT=me:pw"}, logins: []string{"https://own.example bearer t"}},
 		{name: "npm before yarn", env: []string{"YARN_NPM_REGISTRY_SERVER=https://yarn.example", "npm_config_registry=https://npm.example"},
 			registries: []string{"registry=https://npm.example"}},
