@@ -128,8 +128,11 @@ type LoginError struct {
 	From   string // where the refused login comes from; "" where none was sent
 	Token  bool   // the refused login is a token
 	Lacks  string // a variable that is not set, for which no login was sent though From has one
-	Of     string // whose registry the server is, by the name of a [Runtime]; "" where that is not known
+	Of     string // whose registry the server is: OfImages, or by the name of a [Runtime]; "" where that is not known
 }
+
+// OfImages is the registries of container images.
+const OfImages = "images"
 
 // Refused is the error for a server that answered u with a status, by what
 // logins have for it.

@@ -115,6 +115,9 @@ func imageError(err error, image string) error {
 			Hint:    "pin the image's index, which is for several platforms, or use another daemon",
 		}
 	}
+	if refused := refusedImage(text, name); refused != nil {
+		return refused
+	}
 	return &runtimes.NetworkError{URL: image, Err: plain(err)}
 }
 

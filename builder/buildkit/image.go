@@ -76,5 +76,8 @@ func (c connection) resolveError(ctx context.Context, err error, ref string) err
 			return lost
 		}
 	}
+	if refused := refusedImage(err.Error(), ref); refused != nil {
+		return refused
+	}
 	return &runtimes.NetworkError{URL: ref, Err: plain(err)}
 }

@@ -115,6 +115,8 @@ func hint(err error) string {
 		return "see whether this machine's clock is right; if it is, the server needs a new certificate"
 	case errors.As(err, &login) && login.Status == http.StatusProxyAuthRequired:
 		return "the variable HTTPS_PROXY takes them: http://user:password@proxy.example:3128"
+	case errors.As(err, &login) && login.Of == runtimes.OfImages:
+		return "logins of image registries are Docker's: run docker login " + login.Host + ", or name a credential helper for it in config.json, in ~/.docker or the folder DOCKER_CONFIG"
 	case errors.As(err, &login) && login.Lacks != "":
 		return "set the variable " + login.Lacks + " where layerbuild runs"
 	case errors.As(err, &login) && login.From == "":
