@@ -19,11 +19,12 @@ export PIP_CACHE_DIR="$work/cache/pip" UV_CACHE_DIR="$work/cache/uv" npm_config_
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # The ways. Each leaves layer.zip in the working folder, which holds a copy of the
-# example; $1 is Lambda's word for the architecture.
+# example; $1 is Lambda's word for the architecture. `|| return`, since set -e does not
+# hold where a result is asked for.
 
 pip_zip() {
 	rm -rf python
-	pip install -q -r requirements.txt -t python
+	pip install -q -r requirements.txt -t python || return
 	zip -9 -q -r layer.zip python
 }
 
@@ -33,14 +34,14 @@ pip_careful() {
 	rm -rf python layer.zip
 	platform=manylinux2014_x86_64
 	test "$1" = x86_64 || platform=manylinux2014_aarch64
-	pip install -q -r requirements.txt -t python --no-compile --only-binary :all: --python-version 3.11 --platform $platform
+	pip install -q -r requirements.txt -t python --no-compile --only-binary :all: --python-version 3.11 --platform $platform || return
 	find python -exec touch -h -d '1980-01-01 00:00' {} +
 	find python | LC_ALL=C sort | zip -9 -q -X -@ layer.zip
 }
 
 uv_zip() {
 	rm -rf python
-	uv pip install -q --python 3.11 --require-hashes -r requirements.txt --target python
+	uv pip install -q --python 3.11 --require-hashes -r requirements.txt --target python || return
 	zip -9 -q -r layer.zip python
 }
 
@@ -61,7 +62,7 @@ sam_build() {
 }
 
 npm_zip() {
-	npm ci --omit=dev --silent --no-audit --no-fund
+	npm ci --omit=dev --silent --no-audit --no-fund || return
 	mkdir -p nodejs
 	rm -rf nodejs/node_modules layer.zip
 	cp -R node_modules nodejs/
@@ -72,7 +73,7 @@ layerbuild_python() { lb "$1" python3.11; }
 layerbuild_node() { lb "$1" nodejs22.x; }
 
 lb() {
-	"$repo/bin/layerbuild" build -q . --engine direct --runtime "$2" --arch "$1"
+	"$repo/bin/layerbuild" build -q . --engine direct --runtime "$2" --arch "$1" || return
 	cp .layerbuild/dist/*.zip layer.zip
 }
 
