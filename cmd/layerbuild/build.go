@@ -43,6 +43,11 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 			if err != nil {
 				return err
 			}
+			if ui.github != nil {
+				if err := ui.github.summarize(result); err != nil {
+					ui.message("layerbuild: warning: the job's summary cannot be written: " + err.Error())
+				}
+			}
 			if timings {
 				ui.gap()
 				ui.message(timingsTable(result, widthOf(ui.stderr)))

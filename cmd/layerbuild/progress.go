@@ -105,7 +105,9 @@ func (p *progress) report(e builder.Event) {
 	}
 	switch e.Kind {
 	case builder.Warned:
-		p.sayOnce(paint(p.ui.colourErr, yellow, "warning:") + " " + about + e.Text)
+		if p.sayOnce(paint(p.ui.colourErr, yellow, "warning:")+" "+about+e.Text) && p.ui.github != nil {
+			p.ui.message(annotation("warning", "", 0, about+e.Text))
+		}
 	case builder.Noted:
 		if !p.ui.quiet {
 			p.sayOnce("note: " + about + e.Text)
@@ -122,7 +124,7 @@ func (p *progress) report(e builder.Event) {
 }
 
 // sayOnce prints a line that several targets may cause.
-func (p *progress) sayOnce(text string) {
+func (p *progress) sayOnce(text string) (first bool) {
 	p.mu.Lock()
 	said := p.said[text]
 	p.said[text] = true
@@ -130,6 +132,7 @@ func (p *progress) sayOnce(text string) {
 	if !said {
 		p.say("%s", text)
 	}
+	return !said
 }
 
 func (p *progress) start(id builder.TargetID, engine string) {

@@ -174,6 +174,8 @@ type ui struct {
 	colour    bool // on stdout
 	colourErr bool // on stderr
 	live      bool // stderr is a terminal that can be redrawn
+	github    *github
+	project   string // the folder of the configuration, once that is known
 
 	mu     sync.Mutex
 	stderr io.Writer
@@ -189,6 +191,7 @@ func newUI(stdout, stderr io.Writer) *ui {
 		colour:    isTerminal(stdout) && colour,
 		colourErr: isTerminal(stderr) && colour,
 		live:      isTerminal(stderr) && !dumb && !inCI(),
+		github:    onGitHub(os.Getenv),
 	}
 }
 
@@ -241,6 +244,9 @@ func (ui *ui) end(ctx context.Context, err error) int {
 	default:
 		for _, e := range flatten(err) {
 			ui.message(errorText(e, ui.colourErr))
+			if ui.github != nil {
+				ui.message(ui.github.annotateError(e, ui.project))
+			}
 		}
 	}
 	return code

@@ -19,6 +19,7 @@ func (s *selection) run(ctx context.Context, ui *ui, args []string, do func(*bui
 	if err != nil {
 		return err
 	}
+	ui.project = config.Root
 	show := newProgress(ui)
 	defer show.close()
 	b, closeBuilder, err := s.newBuilder(ctx, config, show.report)
