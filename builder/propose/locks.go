@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -17,36 +19,91 @@ func readLocks(p Project, _ string) (Proposal, error) {
 	if err != nil {
 		return proposal, err
 	}
+	var found []located
 	for _, dir := range dirs {
 		for _, language := range p.Languages {
-			found, err := language.Detect(p.FS, dir)
+			one, err := p.look(language, dir)
 			input := (*runtimes.InputError)(nil)
 			switch {
 			case errors.As(err, &input):
 				proposal.Left = append(proposal.Left, Left{Place: dir, Why: reason(input)})
 			case err != nil:
 				return proposal, err
-			case found.LockFile != "":
-				proposal.Layers = append(proposal.Layers, p.locked(language, dir, found))
+			case one != nil:
+				found = append(found, *one)
 			}
 		}
+	}
+	for _, one := range found {
+		if users := usersOf(one, found); len(users) > 0 {
+			proposal.Left = append(proposal.Left, Left{Place: one.Path, Why: "it is in the layer of " + strings.Join(users, ", ")})
+			continue
+		}
+		proposal.Layers = append(proposal.Layers, one.Layer)
 	}
 	return proposal, nil
 }
 
-// locked is the layer of a folder with a lock file.
-func (p Project) locked(language Language, dir string, found runtimes.Detected) Layer {
-	l := Layer{Name: Name(path.Base(dir)), Path: dir}
+// located is a layer that is proposed for a folder.
+type located struct {
+	Layer
+	language string
+	found    runtimes.Detected
+	parts    []string // other folders of the project that are in the layer
+}
+
+// has tells whether another's packages are in the layer, too.
+func (l located) has(other located) bool {
+	return l.language == other.language && l.Path != other.Path &&
+		(slices.Contains(l.parts, other.Path) || l.found.LockFile == other.found.LockFile && slices.Contains(l.found.Requires, other.found.Name))
+}
+
+// usersOf lists the layers that one is a part of, as a library of a workspace.
+// Of two that need each other neither is.
+func usersOf(one located, all []located) []string {
+	var users []string
+	for _, other := range all {
+		if other.has(one) && !one.has(other) {
+			users = append(users, other.Path)
+		}
+	}
+	return users
+}
+
+// look proposes the layer of one folder and language, or nil where the folder
+// has no packages of the language. It returns an [*runtimes.InputError] where
+// they cannot be installed.
+func (p Project) look(language Language, dir string) (*located, error) {
+	found, err := language.Detect(p.FS, dir)
+	if err != nil || found.LockFile == "" {
+		return nil, err
+	}
+	if found.Empty != "" {
+		return nil, &runtimes.InputError{Problem: found.Empty}
+	}
+	l := Layer{Name: Name(path.Base(dir)), Path: dir, Arches: p.Arches}
 	if dir == "." {
 		l.Name = Name(p.Name)
 	}
-	l.Runtimes = []string{Newest(language.Name())}
-	l.Comment("runtime", "Lambda's newest")
-	var why string
-	l.Arches, why = DefaultArches()
-	l.Comment("architectures", why)
 	l.Comment("", found.LockFile)
-	return l
+	if len(l.Arches) == 0 {
+		var why string
+		l.Arches, why = DefaultArches()
+		l.Comment("architectures", why)
+	}
+	choice, err := p.choose(language, l, found)
+	if err != nil {
+		return nil, err
+	}
+	l.Runtimes = choice.runtimes
+	l.Comment("runtime", choice.why)
+	if choice.warning != "" {
+		l.Comment("", found.LockFile+"; "+choice.warning)
+	}
+	if found.Name == "" { // else a member's manifest says it, and the recipe of a workspace's root may have all
+		found.Parts = append(found.Parts, choice.parts...)
+	}
+	return &located{l, language.Name(), found, found.Parts}, nil
 }
 
 // reason is what is wrong with a folder and what helps, in one line.

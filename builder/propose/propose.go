@@ -124,6 +124,7 @@ type Project struct {
 
 	Runtimes []string // that the user named, for the layers of their languages
 	Arches   []string // that the user named, for all layers
+	Today    string   // "2026-11-25": what Lambda has retired by then is not proposed
 }
 
 // Language is what a language's plugin knows of a project that nobody has
@@ -213,14 +214,9 @@ func (p Project) Read(s Source, file string) (Proposal, error) {
 
 // apply sets what the user named, which needs no reason.
 func (p Project) apply(l *Layer) {
-	var named []string
-	for _, name := range p.Runtimes {
-		if info, ok := runtimes.Lookup(name); ok && info.Family == l.Language() {
-			named = append(named, name)
-		}
-	}
+	named := p.named(l.Language())
 	if len(named) > 0 {
-		l.Runtimes = named
+		l.Runtimes = names(named)
 		delete(l.Comments, "runtime")
 	}
 	if len(p.Arches) > 0 {
@@ -249,15 +245,18 @@ func nameApart(layers []Layer) {
 			twice = append(twice, i)
 		}
 	}
+	named := make(map[int]string)
 	for _, i := range twice {
-		if name := Name(strings.ReplaceAll(layers[i].Path, "/", "-")); layers[i].Path != "." && count(name) == 0 {
-			layers[i].Name = name
+		l := layers[i]
+		besides := func(other Layer) bool { return other.Path == l.Path && other.Language() != l.Language() }
+		if slices.ContainsFunc(layers, besides) { // two languages in one folder
+			named[i] = Name(l.Name + "-" + l.Language())
+		} else if name := Name(l.Path); l.Path != "." && count(name) == 0 {
+			named[i] = name
 		}
 	}
-	for _, i := range twice {
-		if n := count(layers[i].Name); n > 1 { // two languages in one folder
-			layers[i].Name = Name(layers[i].Name + "-" + layers[i].Language())
-		}
+	for i, name := range named {
+		layers[i].Name = name
 	}
 }
 
@@ -270,10 +269,4 @@ func isFile(project fs.FS, file string) bool {
 // they are, and why.
 func DefaultArches() (arches []string, why string) {
 	return []string{string(runtimes.X86_64)}, "the default of Lambda's functions; or [arm64], or both"
-}
-
-// Newest is Lambda's newest runtime of a language.
-func Newest(language string) string {
-	all := runtimes.Table()
-	return all[slices.IndexFunc(all, func(i runtimes.Info) bool { return i.Family == language })].Name
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
@@ -149,6 +150,7 @@ func (s *starting) project(args []string) (propose.Project, error) {
 		Languages: []propose.Language{python.Runtime{}, node.Runtime{}, java.Runtime{}},
 		Runtimes:  s.sel.runtimes,
 		Arches:    s.sel.arches,
+		Today:     time.Now().UTC().Format(time.DateOnly),
 	}
 	if _, err := builder.ParseRuntimes(s.sel.runtimes, nil); err != nil {
 		return p, err
