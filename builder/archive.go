@@ -110,11 +110,11 @@ func ArchiveOf(config *Config, file string, infos []runtimes.Info, arches []runt
 func regular(file string) error {
 	switch info, err := os.Stat(file); {
 	case errors.Is(err, fs.ErrNotExist):
-		return &runtimes.InputError{Problem: "there is no file " + file}
+		return &runtimes.InputError{Problem: "there is no file " + file, Hint: "see whether its path is right from here"}
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return &runtimes.InputError{Problem: file + " is no regular file"}
+		return &runtimes.InputError{Problem: file + " is no regular file", Hint: "name the zip file itself"}
 	}
 	return nil
 }

@@ -319,7 +319,7 @@ func (l *Layer) choose(runtimeNames, arches []string) error {
 		return err
 	}
 	if l.Plain && l.LockFile != "" {
-		return &runtimes.InputError{File: l.LockFile, Problem: "a layer for " + l.Runtimes[0].Name + " is made of a folder, not of a file"}
+		return &runtimes.InputError{File: l.LockFile, Problem: "a layer for " + l.Runtimes[0].Name + " is made of a folder, not of a file", Hint: "name the folder that it lies in"}
 	}
 	return nil
 }

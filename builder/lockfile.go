@@ -268,7 +268,7 @@ func (b *Builder) toolFiles(ctx context.Context, need runtimes.Need) ([]runtimes
 		}
 	}
 	if len(files) == 0 {
-		return nil, errors.New("the package index has no file of it for Linux")
+		return nil, errors.New("the package index has no file of it for Linux: name an index that has it, with UV_INDEX_URL or PIP_INDEX_URL")
 	}
 	slices.SortFunc(files, func(a, b runtimes.File) int { return strings.Compare(a.Name, b.Name) })
 	return files, nil

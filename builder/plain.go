@@ -29,18 +29,18 @@ const plainLayout = "plain/1"
 
 // addFolder adds a plain layer's own files.
 func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error {
-	defect := func(problem string, err error) error {
-		return &runtimes.InputError{File: config.File, Line: layer.Line, Problem: "layer " + layer.Name + ": " + problem, Err: err}
+	defect := func(problem, hint string, err error) error {
+		return &runtimes.InputError{File: config.File, Line: layer.Line, Problem: "layer " + layer.Name + ": " + problem, Hint: hint, Err: err}
 	}
 	folder := filepath.Join(config.Root, filepath.FromSlash(layer.Path))
 	info, err := os.Stat(folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return defect("there is no folder "+layer.Path, nil)
+		return defect("there is no folder "+layer.Path, "path is taken from the folder of "+ConfigName, nil)
 	case err != nil:
-		return defect("path", err)
+		return defect("path", "", err)
 	case !info.IsDir():
-		return defect("path is not a folder: "+layer.Path, nil)
+		return defect("path is not a folder: "+layer.Path, "name the folder that it lies in", nil)
 	}
 	own = append(own, filepath.Join(config.Root, ConfigName))
 	excluded := runtimes.Recipe{ExcludeFiles: layer.ExcludeFiles}
@@ -48,10 +48,10 @@ func addFolder(t runtimes.Tree, config *Config, layer Layer, own []string) error
 		return slices.Contains(own, name) || !d.IsDir() && excluded.Excluded(rel)
 	}
 	if err := addInclude(t, folder, "", leave); err != nil {
-		return defect("path", err)
+		return defect("path", "", err)
 	}
 	if len(t) == 0 && len(layer.Include) == 0 && len(layer.Own.Copy) == 0 {
-		return defect(layer.Path+" holds no files that go into the layer", nil)
+		return defect(layer.Path+" holds no files that go into the layer", "see what excludeFiles leaves, or include some", nil)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type FileWriter struct{ out *output }
 // a device or a pipe would be replaced, which nobody means.
 func NewFile(path string) (*FileWriter, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is there and is no regular file", path)
+		return nil, fmt.Errorf("%s is there and is no regular file: name another", path)
 	}
 	// A link to a file stays, and the file that it leads to is replaced.
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {

@@ -132,7 +132,7 @@ func fileEntry(fsys fs.FS, name string, d fs.DirEntry) (Entry, error) {
 			return Entry{}, err
 		}
 	default:
-		return Entry{}, fmt.Errorf("%s, which an archive cannot hold", kindName(kind))
+		return Entry{}, fmt.Errorf("%s, which an archive cannot hold: leave it out", kindName(kind))
 	}
 	return e, nil
 }

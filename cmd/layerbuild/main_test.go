@@ -3,6 +3,8 @@ package main
 import (
 	"flag"
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -36,6 +38,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != args[0] {
 		ts.Fatalf("%v: exit code %s, want %s", args[1:], code, args[0])
+	}
+	if args[1] == "layerbuild" {
+		nextSteps(ts, ts.ReadFile("stderr"))
+	}
+}
+
+// saysWhatToDo are messages that name the next step themselves.
+var saysWhatToDo = regexp.MustCompile(`: leave it out|: name another|: name an index|see the lines that begin`)
+
+// nextSteps wants a hint with every error, or a message that is one.
+func nextSteps(ts *testscript.TestScript, stderr string) {
+	errors := strings.Split("\n"+stderr, "\nlayerbuild: error: ")[1:]
+	for _, text := range errors {
+		if !strings.Contains(text, "\nlayerbuild: hint: ") && !saysWhatToDo.MatchString(text) {
+			ts.Fatalf("nobody is told what to do about: %s", text)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *selection) remotes(ctx context.Context, config *builder.Config, caBundl
 	for _, r := range named {
 		backend, err := r.backend(roots, logins)
 		if err != nil {
-			return nil, &runtimes.InputError{Problem: r.from, Err: err}
+			return nil, &runtimes.InputError{Problem: r.from, Err: err, Hint: addressExamples}
 		}
 		all = append(all, cache.Remote{Name: backend.String(), Backend: backend, Pull: r.pull, Push: r.push, Required: r.required})
 	}
@@ -152,13 +152,15 @@ func configuredRemotes(ctx context.Context, config *builder.Config) ([]remote, e
 	return all, nil
 }
 
+const addressExamples = "for example https://cache.example/layers, s3://bucket/prefix, oci://registry.example/layers or file:///mnt/layers"
+
 // parseRemote reads an address and takes the login off. Its errors do not show
 // the address, for a part that cannot be read may be a password.
 func parseRemote(address, who string) (remote, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" {
 		return remote{}, &runtimes.InputError{Problem: who + ": this is no address of a cache",
-			Hint: "for example https://cache.example/layers, s3://bucket/prefix, oci://registry.example/layers or file:///mnt/layers"}
+			Hint: addressExamples}
 	}
 	r := remote{url: u, user: u.User, from: who}
 	u.User = nil

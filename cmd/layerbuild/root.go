@@ -29,7 +29,7 @@ machine. What to build stands in layerbuild.yaml.`,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if ui.quiet && ui.verbose {
-				return &runtimes.InputError{Problem: "--quiet and --verbose exclude each other"}
+				return &runtimes.InputError{Problem: "--quiet and --verbose exclude each other", Hint: "leave one of them out"}
 			}
 			return nil
 		},

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -136,6 +137,10 @@ func hint(err error) string {
 		return fmt.Sprintf("what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {%s: [%s]}", name, missingModule(install))
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
+	case errors.As(err, &input) && input.Line > 0:
+		return "correct that line, or have what wrote " + input.File + " write it anew"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR):
+		return "see whether the path is right, and each part of it a folder: --output names the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
 		return "let this user write there, or name another folder: --output moves the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
 	}

@@ -113,11 +113,11 @@ func (z *zipping) check(args []string) error {
 	info, err := os.Stat(z.folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return wrong("there is no folder "+z.folder, "")
+		return wrong("there is no folder "+z.folder, "see whether its path is right from here")
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return wrong(z.folder+" is not a folder", "")
+		return wrong(z.folder+" is not a folder", "name the folder that it lies in; --exclude leaves out others")
 	}
 	return nil
 }
