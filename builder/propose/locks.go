@@ -55,7 +55,7 @@ type located struct {
 // has tells whether another's packages are in the layer, too.
 func (l located) has(other located) bool {
 	return l.language == other.language && l.Path != other.Path &&
-		(slices.Contains(l.parts, other.Path) || l.found.LockFile == other.found.LockFile && slices.Contains(l.found.Requires, other.found.Name))
+		(slices.Contains(l.parts, other.Path) || l.found.LockFile == other.found.LockFile && other.found.Name != "" && slices.Contains(l.found.Requires, other.found.Name))
 }
 
 // usersOf lists the layers that one is a part of, as a library of a workspace.
@@ -100,7 +100,7 @@ func (p Project) look(language Language, dir string) (*located, error) {
 	if choice.warning != "" {
 		l.Comment("", found.LockFile+"; "+choice.warning)
 	}
-	if found.Name == "" { // else a member's manifest says it, and the recipe of a workspace's root may have all
+	if language.Name() != "nodejs" { // whose manifests say it: the recipe of a workspace's root may have all
 		found.Parts = append(found.Parts, choice.parts...)
 	}
 	return &located{l, language.Name(), found, found.Parts}, nil

@@ -44,6 +44,46 @@ dependencies = [
 requires-dist = [{ name = "native" }]
 `
 
+// memberLock is of a workspace whose members need each other.
+const memberLock = `version = 1
+revision = 3
+requires-python = ">=3.11"
+
+[manifest]
+members = ["api", "my-lib"]
+
+[[package]]
+name = "api"
+version = "0.1.0"
+source = { virtual = "api" }
+dependencies = [
+    { name = "my-lib" },
+    { name = "six" },
+]
+
+[package.metadata]
+requires-dist = [{ name = "my-lib", editable = "lib" }, { name = "six" }]
+
+[[package]]
+name = "my-lib"
+version = "0.1.0"
+source = { editable = "lib" }
+dependencies = [
+    { name = "six" },
+]
+
+[package.metadata]
+requires-dist = [{ name = "six" }]
+
+[[package]]
+name = "six"
+version = "1.17.0"
+source = { registry = "https://packages.example/simple" }
+wheels = [
+    { url = "https://packages.example/six-1.17.0-py2.py3-none-any.whl", hash = "sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274" },
+]
+`
+
 func pom(more string) string {
 	return `<project><modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>a</artifactId><version>1</version>` + more + `</project>`
 }
@@ -155,6 +195,9 @@ func TestPlaces(t *testing.T) {
 		{"workspace", []string{"package.json", `{"name": "root", "workspaces": ["apps/*", "libs/*"]}`, "package-lock.json", lock,
 			"apps/web/package.json", web("web", `, "lib": "1.0.0"`), "libs/lib/package.json", strings.Replace(web("lib", ""), `"name"`, `"version": "1.0.0", "name"`, 1)},
 			nil, "web=apps/web", "libs/lib: it is in the layer of apps/web"},
+		{"uv workspace", []string{"uv.lock", memberLock, "pyproject.toml", "[tool.uv.workspace]\nmembers = [\"*\"]\n",
+			"api/pyproject.toml", "[project]\nname = \"api\"\nversion = \"0.1.0\"\ndependencies = [\"My_Lib\", \"six\"]\n", "lib/pyproject.toml", "[project]\nname = \"my-lib\"\nversion = \"0.1.0\"\ndependencies = [\"six\"]\n"},
+			nil, "api=api", "lib: it is in the layer of api"},
 		{"modules", []string{"pom.xml", pom("<packaging>pom</packaging><modules><module>app</module><module>lib</module></modules>"),
 			"lib/pom.xml", strings.Replace(pom(""), "<artifactId>a<", "<artifactId>lib<", 1),
 			"app/pom.xml", strings.Replace(pom("<dependencies><dependency><groupId>g</groupId><artifactId>lib</artifactId><version>1</version></dependency></dependencies>"), "<artifactId>a<", "<artifactId>app<", 1)},

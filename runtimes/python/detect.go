@@ -20,7 +20,26 @@ func (Runtime) Detect(project fs.FS, dir string) (runtimes.Detected, error) {
 	if err != nil {
 		return runtimes.Detected{}, err
 	}
-	return runtimes.Detected{LockFile: found.file, Notes: found.notes, Versions: versionFacts(project, dir, found.file)}, nil
+	d := runtimes.Detected{LockFile: found.file, Notes: found.notes, Versions: versionFacts(project, dir, found.file)}
+	d.Name, d.Requires = workspaceNames(project, dir)
+	return d, nil
+}
+
+// workspaceNames are the name of the project in dir and those of the packages
+// that it needs. What cannot be read is left out: the lock's reader says so.
+func workspaceNames(project fs.FS, dir string) (name string, requires []string) {
+	tables, err := readTables(project, path.Join(dir, "pyproject.toml"))
+	if err != nil {
+		return "", nil
+	}
+	own := tableAt(tables, "project")
+	name, _ = own["name"].(string)
+	for _, text := range stringsOf(own["dependencies"]) {
+		if r, err := pep.ParseRequirement(text); err == nil {
+			requires = append(requires, pep.NormaliseName(r.Name))
+		}
+	}
+	return pep.NormaliseName(name), requires
 }
 
 // isToolsOnly tells whether a folder shows of a Python project nothing but a
