@@ -9,6 +9,9 @@ TOOLS := $(STATE)/tools
 TESTBED := $(GO) -C testdata/testbed run .
 ZIPBENCH := $(GO) -C testdata/zipbench
 
+# OpenTofu cannot be had by go install: its go.mod replaces a module.
+TOFU := tofu-1.12.6
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What the end-to-end tests hold the product against: package managers and, of
@@ -128,6 +131,10 @@ $(TOOLS)/.done: Makefile | deps
 	$(call venv,moto,moto_server,moto[server]==5.2.5)
 	$(call venv,sam,sam,aws-sam-cli==1.170.0)
 	$(call venv,aws,aws,awscli==1.46.3)
+	test -x $(TOOLS)/bin/$(TOFU) || { \
+		dir=$$($(GO) mod download -json github.com/opentofu/opentofu@$(TOFU:tofu-%=v%) | sed -n 's/^.*"Dir": "\(.*\)",$$/\1/p') && \
+		CGO_ENABLED=0 $(GO) -C "$$dir" build -trimpath -ldflags='-s -w' -o $(TOOLS)/bin/$(TOFU) ./cmd/tofu; }
+	ln -sf $(TOFU) $(TOOLS)/bin/tofu
 	touch $@
 
 help:
