@@ -131,6 +131,7 @@ $(TOOLS)/.done: Makefile | deps
 	$(call venv,moto,moto_server,moto[server]==5.2.5)
 	$(call venv,sam,sam,aws-sam-cli==1.170.0)
 	$(call venv,aws,aws,awscli==1.46.3)
+	$(call venv,schemas,check-jsonschema,check-jsonschema==0.39.0)
 	test -x $(TOOLS)/bin/$(TOFU) || { \
 		dir=$$($(GO) mod download -json github.com/opentofu/opentofu@$(TOFU:tofu-%=v%) | sed -n 's/^.*"Dir": "\(.*\)",$$/\1/p') && \
 		CGO_ENABLED=0 $(GO) -C "$$dir" build -trimpath -ldflags='-s -w' -o $(TOOLS)/bin/$(TOFU) ./cmd/tofu; }
