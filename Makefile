@@ -86,6 +86,7 @@ soak: testbed tools ## the long-running counts of crash, fuzz and set tests, a w
 	env="$$($(TESTBED) env)" && eval "$$env" && LAYERBUILD_SOAK_PROJECTS=10 env -u CI $(GO) test -tags e2e -count 1 \
 		-run 'TestSetEquals|TestGenerated' -timeout 180m -v ./runtimes/node ./builder/maven && \
 		LAYERBUILD_SOAK_TARGETS=26 env -u CI $(GO) test -tags e2e -count 1 -run 'TestMatrix|TestRelease' -timeout 180m -v ./cmd/layerbuild && \
+		LAYERBUILD_SOAK_TARGETS=26 env -u CI $(GO) test -tags e2e,native -count 1 -run TestWithoutEmulation -timeout 180m -v ./cmd/layerbuild && \
 		LAYERBUILD_SOAK_PROJECTS=30 env -u CI $(GO) test -tags e2e -count 1 \
 		-run 'TestSetEqualsUV|TestSetEqualsManagers|TestSetEqualsNPM' -timeout 180m -v ./runtimes/python ./runtimes/node
 

@@ -7,6 +7,7 @@ import (
 	"debug/elf"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,53 @@ func TestWithoutEmulation(t *testing.T) {
 	}
 	if names := strings.Join(r.names("science"), "\n"); !strings.Contains(names, "/docopt.py") {
 		t.Errorf("science lacks docopt: %s", names)
+	}
+}
+
+// TestWithoutEmulationMatrix builds what is prebuilt of TestMatrix for both
+// architectures.
+func TestWithoutEmulationMatrix(t *testing.T) {
+	withoutQemu(t)
+	r, chosen := matrix(t)
+	t.Setenv("BUILDKIT_HOST", startBuildkitd(t, ""))
+	build := []string{"build", "--engine", "buildkit"}
+	chosen = slices.DeleteFunc(slices.Clone(chosen), func(k kind) bool { return k.compiled })
+	for _, k := range chosen {
+		build = append(build, k.layer)
+	}
+	r.run(0, build...)
+	for _, k := range chosen {
+		r.checkMachines(k)
+	}
+	t.Logf("%d targets", 2*len(chosen))
+}
+
+// TestWithoutEmulationErrors: what must run on the other architecture is refused,
+// with what to do: taking files from its image, compiling, and loading modules.
+func TestWithoutEmulationErrors(t *testing.T) {
+	withoutQemu(t)
+	t.Setenv("BUILDKIT_HOST", startBuildkitd(t, ""))
+	r := &runner{t: t, dir: t.TempDir(), data: t.TempDir()}
+	for _, dir := range []string{filepath.Join(r.data, "tmp"), filepath.Join(r.dir, "six"), filepath.Join(r.dir, "docopt")} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.write("six/requirements.txt", "six==1.17.0\n")
+	r.write("docopt/requirements.txt", "docopt==0.6.2\n") // which has no wheel
+	r.write("layerbuild.yaml", `defaults: {runtime: python3.11, architectures: [arm64]}
+layers:
+  copied: {path: six, copy: {/etc/hostname: etc/}}
+  compiled: {path: docopt}
+  loaded: {path: six, check: {import: true}}
+`)
+	for layer, why := range map[string]string{"copied": "copy takes files out of an image: ", "compiled": " must be built from source: ", "loaded": "modules are loaded on the architecture"} {
+		_, told := r.run(exitInput, "build", layer, "--engine", "buildkit")
+		for _, want := range []string{"runs nothing for arm64", why, "hint: name a builder of that architecture", "qemu-user-static"} {
+			if !strings.Contains(told, want) {
+				t.Errorf("%s: no %q in\n%s", layer, want, told)
+			}
+		}
 	}
 }
 
