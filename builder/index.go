@@ -1,12 +1,9 @@
 package builder
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,7 +43,7 @@ func Delivered(output string, layers []string) ([]IndexEntry, error) {
 	}
 	for _, e := range index.Layers {
 		file := filepath.Join(output, filepath.Base(e.File))
-		switch sum, err := sumOfFile(file); {
+		switch sum, err := fileSum(file); {
 		case err != nil:
 			return nil, notDelivered("an archive of layers.json cannot be read", err)
 		case sum != e.SHA256:
@@ -58,17 +55,4 @@ func Delivered(output string, layers []string) ([]IndexEntry, error) {
 
 func notDelivered(problem string, err error) error {
 	return &runtimes.InputError{Problem: problem, Err: err, Hint: "build it first: layerbuild build"}
-}
-
-func sumOfFile(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // DirectUpload is the size in bytes of an archive, zipped, that Lambda's API
-// takes itself; a larger one is uploaded to S3 first.
-const DirectUpload = 50 << 20
+// takes itself; a larger one is uploaded to S3 first. (Lambda's quotas say 50 MB.)
+const DirectUpload = 50_000_000
 
 // Inspected is an archive, and what it holds.
 type Inspected struct {

@@ -169,3 +169,14 @@ func (e *LoginError) Error() string {
 	}
 	return fmt.Sprintf("%s refuses the user or password %s that %s has for it", e.Host, answer, e.From)
 }
+
+// WithoutSecrets drops the parts of an address that may hold credentials, for
+// messages: the user, and the query with its tokens.
+func WithoutSecrets(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(an address that cannot be read)"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}

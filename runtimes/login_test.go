@@ -41,3 +41,15 @@ func TestFindLogin(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutSecrets(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://me:secret@index.example/simple/x?token=secret#sha256=0": "https://index.example/simple/x",
+		"https://token@index.example/":                                   "https://index.example/",
+		"://secret":                                                      "(an address that cannot be read)",
+	} {
+		if got := WithoutSecrets(in); got != want {
+			t.Errorf("WithoutSecrets(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -123,7 +123,7 @@ func (e *Engine) save(ctx context.Context, f fetcher, file runtimes.File, rawURL
 			return nil, network
 		case errors.As(err, &digest):
 			return nil, backoff.Permanent(&runtimes.DigestError{
-				What: file.Name, Want: file.Digest(), Got: digest.Got, From: withoutSecrets(rawURL),
+				What: file.Name, Want: file.Digest(), Got: digest.Got, From: runtimes.WithoutSecrets(rawURL),
 			})
 		}
 		return nil, backoff.Permanent(&localError{err})
@@ -143,7 +143,7 @@ func (f fetcher) copy(ctx context.Context, w io.Writer, file runtimes.File, rawU
 		limit, total = file.Size, file.Size
 	}
 	tooLong := backoff.Permanent(&runtimes.DigestError{
-		What: file.Name, Want: file.Digest(), From: fmt.Sprintf("%s, which gives more than %d bytes", withoutSecrets(rawURL), limit),
+		What: file.Name, Want: file.Digest(), From: fmt.Sprintf("%s, which gives more than %d bytes", runtimes.WithoutSecrets(rawURL), limit),
 	})
 	if resp.ContentLength > limit {
 		return tooLong, nil

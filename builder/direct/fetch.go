@@ -101,7 +101,7 @@ func try[T any](ctx context.Context, f fetcher, rawURL string, op func() (T, err
 	case errors.As(err, &digest):
 		return result, err
 	}
-	return result, &runtimes.NetworkError{URL: withoutSecrets(rawURL), Err: bare(err)}
+	return result, &runtimes.NetworkError{URL: runtimes.WithoutSecrets(rawURL), Err: bare(err)}
 }
 
 // localError is a failure of this machine: no network is to blame.
@@ -157,17 +157,6 @@ func bare(err error) error {
 		err = wrapped.Err
 	}
 	return err
-}
-
-// withoutSecrets drops the parts of a URL that hold credentials: the user, and
-// the query with its tokens.
-func withoutSecrets(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return "(an address that cannot be read)"
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
 }
 
 // elsewhere tells whether the file may be found at another address: this one

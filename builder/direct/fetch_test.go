@@ -351,15 +351,3 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
-
-func TestWithoutSecrets(t *testing.T) {
-	for in, want := range map[string]string{
-		"https://me:secret@index.example/simple/x?token=secret#sha256=0": "https://index.example/simple/x",
-		"https://token@index.example/":                                   "https://index.example/",
-		"://secret":                                                      "(an address that cannot be read)",
-	} {
-		if got := withoutSecrets(in); got != want {
-			t.Errorf("withoutSecrets(%q) = %q, want %q", in, got, want)
-		}
-	}
-}

@@ -135,7 +135,7 @@ func (x *Index) versionFiles(ctx context.Context, q runtimes.FileRequest) ([]run
 	}
 	files, err := doc.files(q, base)
 	if err != nil {
-		return nil, &runtimes.NetworkError{URL: withoutSecrets(address), Err: err}
+		return nil, &runtimes.NetworkError{URL: runtimes.WithoutSecrets(address), Err: err}
 	}
 	return files, nil
 }

@@ -35,7 +35,7 @@ func (s Server) Check(clock *Clock) Check {
 }
 
 func (s Server) look(ctx context.Context, clock *Clock) Finding {
-	shown := withoutSecrets(s.Address)
+	shown := runtimes.WithoutSecrets(s.Address)
 	start := time.Now()
 	status, err := s.ask(ctx, clock)
 	if err == nil && status < http.StatusInternalServerError {
@@ -98,16 +98,6 @@ func bare(ctx context.Context, err error) error {
 	return err
 }
 
-// withoutSecrets drops the parts of an address that may hold credentials.
-func withoutSecrets(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(an address that cannot be read)"
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
-}
-
 func proxyFor(address string) string {
 	req, err := http.NewRequest(http.MethodHead, address, nil)
 	if err != nil {
@@ -117,7 +107,7 @@ func proxyFor(address string) string {
 	if err != nil || proxy == nil {
 		return ""
 	}
-	return withoutSecrets(proxy.String())
+	return runtimes.WithoutSecrets(proxy.String())
 }
 
 // maxSkew is how far a clock may be off before certificates begin to be taken
@@ -194,7 +184,7 @@ func Proxies(getenv func(string) string) []Finding {
 			all = append(all, Finding{Subject: "proxy", Status: Fail, Text: name + " is no address", Fix: "for example " + name + "=http://proxy.example:3128"})
 			continue
 		}
-		all = append(all, Finding{Subject: "proxy", Status: OK, Text: name + ": " + withoutSecrets(value)})
+		all = append(all, Finding{Subject: "proxy", Status: OK, Text: name + ": " + runtimes.WithoutSecrets(value)})
 	}
 	if all == nil {
 		all = one("proxy", OK, "none (HTTPS_PROXY and HTTP_PROXY are not set)", "")

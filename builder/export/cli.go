@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -47,17 +48,17 @@ upload() {
 `
 
 // CLI is a shell script that publishes the layers with AWS's command line.
-// Archives beyond DirectLimit are put into a bucket first.
+// Archives beyond builder.DirectUpload are put into a bucket first.
 func CLI(layers []Layer, opts CLIOptions) ([]byte, error) {
 	var calls bytes.Buffer
 	uploads := false
 	for _, l := range layers {
 		code := []string{"--zip-file", "fileb://" + l.Path}
 		calls.WriteByte('\n')
-		if l.Size > DirectLimit {
+		if l.Size > builder.DirectUpload {
 			if opts.Bucket == "" {
 				return nil, &runtimes.InputError{
-					Problem: fmt.Sprintf("%s has %.1f MB, and Lambda takes an archive of up to %d MB in a request", l.Path, float64(l.Size)/1e6, DirectLimit/1_000_000),
+					Problem: fmt.Sprintf("%s has %.1f MB, and Lambda takes an archive of up to %d MB in a request", l.Path, float64(l.Size)/1e6, builder.DirectUpload/1_000_000),
 					Hint:    "name a bucket, through which larger ones go: --bucket NAME",
 				}
 			}

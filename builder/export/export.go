@@ -14,10 +14,6 @@ type Layer struct {
 	Path string // of the archive, as the tool that reads the export finds it
 }
 
-// DirectLimit is the size in bytes up to which Lambda takes an archive in a
-// request; a larger one has to lie in S3. (Lambda's quotas: 50 MB, zipped.)
-const DirectLimit = 50_000_000
-
 // lambdaName is what Lambda calls the layer: letters, digits, - and _. Targets
 // of one layer are layers of their own, or each would be a new version of the
 // other.
