@@ -134,7 +134,8 @@ func (e *exporting) run(args []string, write func([]export.Layer) ([]byte, error
 	return err
 }
 
-// fromHere is a path as it is seen from the working folder.
+// fromHere is a path as it is seen from the working folder, also where it lies
+// outside: unlike shortPath, since what is exported is the same on every machine.
 func fromHere(path string) string {
 	here, err := os.Getwd()
 	if err != nil {

@@ -220,7 +220,7 @@ func (s *starting) finish(p propose.Proposal) error {
 		return err
 	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s: %s, from %s\n", builder.ConfigName, count(len(p.Layers), "layer"), p.Source)
+	fmt.Fprintf(&out, "%s: %s, from %s\n", builder.ConfigName, plural(len(p.Layers), "%d layer", "%d layers"), p.Source)
 	wd, err := os.Getwd()
 	if err != nil {
 		return err
@@ -283,12 +283,4 @@ func writeNew(file string, data []byte, replace bool) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

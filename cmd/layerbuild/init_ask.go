@@ -53,7 +53,7 @@ func (a *asker) line(ctx context.Context, prompt string) (string, error) {
 // ask goes through the layers of a proposal with the user.
 func (s *starting) ask(ctx context.Context, p propose.Proposal) ([]propose.Layer, error) {
 	a := newAsker(s.ui, s.stdin)
-	s.ui.message(fmt.Sprintf("%s from %s. For each: y takes it, e edits it, s skips it,\na takes it and all others, q ends and writes nothing.", count(len(p.Layers), "layer"), p.Source))
+	s.ui.message(fmt.Sprintf("%s from %s. For each: y takes it, e edits it, s skips it,\na takes it and all others, q ends and writes nothing.", plural(len(p.Layers), "%d layer", "%d layers"), p.Source))
 	var taken []propose.Layer
 	for i, l := range p.Layers {
 		s.ui.message("\n" + summary(l))
