@@ -92,7 +92,9 @@ func (p *pace) sent() {
 	p.timer.Reset(p.limits.Answer)
 }
 
-// stop ends the watch: the rest is this machine's own work.
+// stop ends the watch: the rest is this machine's own work. It must look at the
+// attempt's context once more before it writes anything: only work that had
+// begun when the context ended is waited for.
 func (p *pace) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,9 +102,14 @@ func (p *pace) stop() {
 	p.timer.Stop()
 }
 
+// parting is how long an attempt whose context ended may take to return.
+const parting = time.Second
+
 // attempt has f do something that may hang, whatever f makes of its context: a
 // read of a dead network file system heeds none. Where the context or the time
-// limits end it before f returns, f is left behind; it must own what it uses.
+// limits end it and f still does not return, f is left behind; it must own what
+// it uses. This machine's own work is always waited for, so that nobody writes
+// into a folder whose cache is closed.
 func attempt[T any](ctx context.Context, limits Limits, f func(ctx context.Context, p *pace) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -118,16 +125,31 @@ func attempt[T any](ctx context.Context, limits Limits, f func(ctx context.Conte
 		r.value, r.err = f(ctx, p)
 		ended <- r
 	}()
-	var slow *SlowError
+	var r result
 	select {
-	case r := <-ended:
-		// What the watch ended says so in its own words.
-		if r.err != nil && errors.As(context.Cause(ctx), &slow) {
-			r.err = slow
-		}
-		return r.value, r.err
+	case r = <-ended:
 	case <-ctx.Done():
-		var none T
-		return none, context.Cause(ctx)
+		var left <-chan time.Time // never, for own work
+		if !p.over() {
+			left = time.After(parting)
+		}
+		select {
+		case r = <-ended:
+		case <-left:
+			r.err = context.Cause(ctx)
+		}
 	}
+	// What the watch ended says so in its own words.
+	var slow *SlowError
+	if r.err != nil && errors.As(context.Cause(ctx), &slow) {
+		r.err = slow
+	}
+	return r.value, r.err
+}
+
+// over tells whether what is left is this machine's own work.
+func (p *pace) over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped
 }
