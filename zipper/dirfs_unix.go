@@ -18,7 +18,7 @@ import (
 // their Info says: the kernel is asked while the folder is open, by names and not
 // by paths, each of whose elements it would have to look up.
 func readDir(name string) ([]fs.DirEntry, error) {
-	f, err := os.Open(name)
+	f, fd, err := openDir(name)
 	if err != nil {
 		return nil, err
 	}
@@ -31,11 +31,22 @@ func readDir(name string) ([]fs.DirEntry, error) {
 	known := make([]knownEntry, len(list))
 	for i, d := range list {
 		if known[i].DirEntry = d; !d.IsDir() {
-			known[i].info, known[i].err = statAt(int(f.Fd()), name, d.Name())
+			known[i].info, known[i].err = statAt(fd, name, d.Name())
 			list[i] = &known[i]
 		}
 	}
 	return list, nil
+}
+
+// openDir opens a folder. Unlike [os.Open] it does not ask the kernel to watch it.
+func openDir(name string) (*os.File, int, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), fd, nil
 }
 
 // A knownEntry is a file whose info is known, or why it is not.

@@ -102,23 +102,24 @@ func checkName(name string) error {
 // checkTree refuses entries that cannot be files of one tree: two of one
 // name, or one that lies below a file or link.
 func checkTree(sorted []Entry) error {
-	leaf := make(map[string]bool, len(sorted)) // whether a path is no folder
+	var files []string // and links, whose names the current one begins with
 	for i := range sorted {
-		path, isDir := strings.CutSuffix(sorted[i].Name, "/")
-		if _, ok := leaf[path]; ok {
-			return fmt.Errorf("entry %q: there are two entries of this name", sorted[i].Name)
+		name := sorted[i].Name
+		for len(files) > 0 && !strings.HasPrefix(name, files[len(files)-1]) {
+			files = files[:len(files)-1]
 		}
-		leaf[path] = !isDir
-	}
-	seen := "" // the last folder looked at: most entries lie where the one before does
-	for i := range sorted {
-		path := strings.TrimSuffix(sorted[i].Name, "/")
-		for i := strings.LastIndexByte(path, '/'); i >= 0 && path[:i] != seen; i = strings.LastIndexByte(path[:i], '/') {
-			if leaf[path[:i]] {
-				return fmt.Errorf("entry %q lies below %q, which is no folder", path, path[:i])
-			}
+		rest := ""
+		if len(files) > 0 { // of several only the longest can be a folder above
+			rest = name[len(files[len(files)-1]):]
 		}
-		seen = path[:max(0, strings.LastIndexByte(path, '/'))]
+		switch isDir := strings.HasSuffix(name, "/"); {
+		case i > 0 && name == sorted[i-1].Name, rest == "/":
+			return fmt.Errorf("entry %q: there are two entries of this name", name)
+		case strings.HasPrefix(rest, "/"):
+			return fmt.Errorf("entry %q lies below %q, which is no folder", strings.TrimSuffix(name, "/"), files[len(files)-1])
+		case !isDir:
+			files = append(files, name)
+		}
 	}
 	return nil
 }

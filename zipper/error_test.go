@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +71,45 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
 		case test.want != "" && b.Len() > 0:
 			t.Errorf("%s: %d bytes were written", test.name, b.Len())
+		}
+	}
+}
+
+// TestTree holds the search for entries that cannot be of one tree against one
+// that compares all of them.
+func TestTree(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var entries []Entry
+		for range 1 + r.IntN(4) {
+			b := []byte{"ab-."[r.IntN(4)]}
+			for range r.IntN(5) {
+				if b = append(b, "ab-./"[r.IntN(5)]); b[len(b)-1] == '/' {
+					b = append(b, "ab"[r.IntN(2)])
+				}
+			}
+			if name := string(b); r.IntN(3) == 0 {
+				entries = append(entries, folder(name+"/"))
+			} else {
+				entries = append(entries, file(name, 0, nil))
+			}
+		}
+		sound := true
+		for i, a := range entries {
+			for j, b := range entries {
+				path := strings.TrimSuffix(b.Name, "/")
+				same := i != j && strings.TrimSuffix(a.Name, "/") == path
+				if same || a.Mode.IsRegular() && strings.HasPrefix(path, a.Name+"/") {
+					sound = false
+				}
+			}
+		}
+		slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+		if err := checkTree(entries); (err == nil) != sound {
+			for _, e := range entries {
+				t.Logf("%q", e.Name)
+			}
+			t.Fatal(err)
 		}
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Folder lists the files and symbolic links of a file system, such as [DirFS]
@@ -33,64 +31,139 @@ func Folder(ctx context.Context, fsys fs.FS, leave func(name string, d fs.DirEnt
 	case !info.IsDir():
 		return nil, errors.New("the file system's root is no folder")
 	}
-	w := walker{fsys: fsys, leave: leave}
-	w.group, ctx = errgroup.WithContext(ctx)
-	w.group.SetLimit(runtime.GOMAXPROCS(0))
-	w.group.Go(func() error { return w.read(ctx, ".") })
-	if err := w.group.Wait(); err != nil {
-		return nil, err
+	w := walker{fsys: fsys, leave: leave, todo: []*subtree{{name: "."}}}
+	w.more.L = &w.mu
+	root := w.todo[0]
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() { w.work(ctx) })
 	}
-	slices.SortFunc(w.entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
-	return w.entries, nil
+	workers.Wait()
+	if w.err != nil {
+		return nil, w.err
+	}
+	return root.appendTo(make([]Entry, 0, w.entries)), nil
 }
 
-// A walker collects the entries of a tree.
+// A subtree is what lies in a folder, in archive order.
+type subtree struct {
+	name    string
+	entries []Entry // but for what lies in folders
+	folders []branch
+}
+
+// A branch is a subtree of another, and which of that one's entries is the first
+// to come after its own.
+type branch struct {
+	*subtree
+	before int
+}
+
+// appendTo appends all entries of a tree.
+func (t *subtree) appendTo(all []Entry) []Entry {
+	done := 0
+	for _, sub := range t.folders {
+		all = sub.appendTo(append(all, t.entries[done:sub.before]...))
+		done = sub.before
+	}
+	return append(all, t.entries[done:]...)
+}
+
+// A walker reads the folders of a tree. Which worker reads which is chance; what
+// is to be read is never waited for while there is some.
 type walker struct {
 	fsys  fs.FS
 	leave func(name string, d fs.DirEntry) bool
-	group *errgroup.Group
 
-	mu      sync.Mutex // for entries, and calls of leave
-	entries []Entry
+	mu      sync.Mutex // for the rest, and calls of leave
+	more    sync.Cond  // there is more to do, or nothing will come
+	todo    []*subtree
+	reading int // workers that read a folder, in which there may be more
+	entries int // found so far
+	err     error
 }
 
-// read collects a folder and what lies below it, some of which other goroutines
-// do.
-func (w *walker) read(ctx context.Context, dir string) error {
-	list, err := fs.ReadDir(w.fsys, dir)
+// work reads folders until there are no more, or one cannot be read.
+func (w *walker) work(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		for len(w.todo) == 0 && w.reading > 0 && w.err == nil {
+			w.more.Wait()
+		}
+		if len(w.todo) == 0 || w.err != nil {
+			return
+		}
+		last := len(w.todo) - 1
+		t := w.todo[last]
+		w.todo = w.todo[:last]
+		w.reading++
+		w.mu.Unlock()
+		err := w.read(ctx, t)
+		w.mu.Lock()
+		w.reading--
+		if err != nil && w.err == nil {
+			w.err = err
+		}
+		w.entries += len(t.entries)
+		for _, sub := range t.folders {
+			w.todo = append(w.todo, sub.subtree)
+		}
+		w.more.Broadcast()
+	}
+}
+
+// read lists a folder.
+func (w *walker) read(ctx context.Context, t *subtree) error {
+	list, err := fs.ReadDir(w.fsys, t.name)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("entry %q: %w", dir, err)
+		return fmt.Errorf("entry %q: %w", t.name, err)
 	}
-	if len(list) == 0 && dir != "." {
-		w.add(Entry{Name: dir + "/", Mode: fs.ModeDir})
+	if len(list) == 0 && t.name != "." {
+		t.entries = []Entry{{Name: t.name + "/", Mode: fs.ModeDir}}
 		return nil
 	}
-	entries := make([]Entry, 0, len(list))
-	for _, d := range w.wanted(dir, list) {
-		name := below(dir, d)
+	slices.SortFunc(list, archiveOrder)
+	t.entries = make([]Entry, 0, len(list))
+	for _, d := range w.wanted(t.name, list) {
+		name := below(t.name, d)
 		if err := checkName(name); err != nil {
 			return fmt.Errorf("entry %q: %w", name, err)
 		}
 		if d.IsDir() {
-			read := func() error { return w.read(ctx, name) }
-			if !w.group.TryGo(read) {
-				if err := read(); err != nil {
-					return err
-				}
-			}
+			t.folders = append(t.folders, branch{&subtree{name: name}, len(t.entries)})
 			continue
 		}
 		e, err := fileEntry(w.fsys, name, d)
 		if err != nil {
 			return fmt.Errorf("entry %q: %w", name, err)
 		}
-		entries = append(entries, e)
+		t.entries = append(t.entries, e)
 	}
-	w.add(entries...)
 	return nil
+}
+
+// archiveOrder compares what lies in one folder: the names of all that lies in a
+// folder below it begin with that one's and a slash.
+func archiveOrder(a, b fs.DirEntry) int {
+	x, y := a.Name(), b.Name()
+	n := min(len(x), len(y))
+	if c := strings.Compare(x[:n], y[:n]); c != 0 {
+		return c
+	}
+	next := func(d fs.DirEntry) int {
+		switch name := d.Name(); {
+		case len(name) > n:
+			return int(name[n])
+		case d.IsDir():
+			return '/'
+		}
+		return -1
+	}
+	return next(a) - next(b)
 }
 
 // below is the path of what lies in a folder.
@@ -109,12 +182,6 @@ func (w *walker) wanted(dir string, list []fs.DirEntry) []fs.DirEntry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.DeleteFunc(list, func(d fs.DirEntry) bool { return w.leave(below(dir, d), d) })
-}
-
-func (w *walker) add(entries ...Entry) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.entries = append(w.entries, entries...)
 }
 
 func fileEntry(fsys fs.FS, name string, d fs.DirEntry) (Entry, error) {

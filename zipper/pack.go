@@ -56,13 +56,13 @@ type packer struct {
 	writing bool    // whether a worker is writing, or has failed to
 }
 
-func newPacker(w io.Writer, sorted []Entry, opts Options) *packer {
+func newPacker(w io.Writer, sorted []Entry, before *earlier, opts Options) *packer {
 	n := opts.workers() * tasksPerWorker
 	p := &packer{
 		opts:    opts,
 		entries: sorted,
 		infos:   make([]EntryInfo, len(sorted)),
-		earlier: newEarlier(opts.Earlier),
+		earlier: before,
 		free:    make(chan *task, n),
 		open:    make(map[*bigFile]bool),
 	}

@@ -82,7 +82,7 @@ func (w *wrongInflater) Read(p []byte) (int, error) {
 func TestMismatch(t *testing.T) {
 	entries := []Entry{file("big", 0o644, prose(1, 2*blockSize)), file("small", 0o644, prose(1, 1000))}
 	for i := range entries {
-		p := newPacker(io.Discard, entries[i:i+1], Options{Workers: 1, Verify: true})
+		p := newPacker(io.Discard, entries[i:i+1], new(earlier), Options{Workers: 1, Verify: true})
 		w := newWorker(p)
 		w.proof = proof{inflater: new(wrongInflater), piece: make([]byte, 100)}
 		var task task

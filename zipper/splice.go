@@ -43,10 +43,11 @@ func (p *place) data(archive io.ReaderAt) *io.SectionReader {
 // An earlier is an Earlier by content. The zero value has none.
 type earlier struct {
 	archive io.ReaderAt
-	places  map[contentID]place
-	sizes   map[int64]bool // of files of several blocks
-	big     map[int]*place // by entry of the new archive: files of several blocks
-	spliced atomic.Int64   // bytes of content found
+	records []place           // of files that have content, in their order
+	files   map[contentID]int // which of the records; one where there are several
+	sizes   map[int64]bool    // of files of several blocks
+	big     map[int]*place    // by entry of the new archive: files of several blocks
+	spliced atomic.Int64      // bytes of content found
 }
 
 type contentID struct {
@@ -60,7 +61,8 @@ func newEarlier(from *Earlier) *earlier {
 	}
 	e := &earlier{
 		archive: from.Archive,
-		places:  make(map[contentID]place, len(from.Entries)),
+		records: make([]place, 0, len(from.Entries)),
+		files:   make(map[contentID]int, len(from.Entries)),
 		sizes:   make(map[int64]bool),
 		big:     make(map[int]*place),
 	}
@@ -71,7 +73,8 @@ func newEarlier(from *Earlier) *earlier {
 			break // and nothing after it can be found
 		}
 		if info.Mode.IsRegular() && info.Size > 0 {
-			e.places[contentID{info.SHA256, info.Size}] = place{info, offset}
+			e.files[info.contentID()] = len(e.records)
+			e.records = append(e.records, place{info, offset})
 			if info.Size > blockSize {
 				e.sizes[info.Size] = true
 			}
@@ -81,15 +84,17 @@ func newEarlier(from *Earlier) *earlier {
 	return e
 }
 
+func (e *EntryInfo) contentID() contentID { return contentID{e.SHA256, e.Size} }
+
 // spliceSmall appends the record of a small file as an earlier archive's, if
 // that has its content, and completes its info.
 func (w *worker) spliceSmall(out []byte, info *EntryInfo, content []byte) ([]byte, bool) {
 	e := w.p.earlier
-	from, ok := e.places[contentID{info.SHA256, info.Size}]
-	if !ok || from.info.CRC32 != info.CRC32 {
+	from, follows := w.nextEarlier(info.contentID())
+	if from == nil || from.info.CRC32 != info.CRC32 {
 		return nil, false
 	}
-	record, ok := w.ahead.read(e.archive, from.offset, int(from.info.record()))
+	record, ok := w.ahead.read(e.archive, from.offset, int(from.info.record()), follows)
 	if !ok {
 		return nil, false
 	}
@@ -111,20 +116,40 @@ func (w *worker) spliceSmall(out []byte, info *EntryInfo, content []byte) ([]byt
 	return append(appendLocal(out, info), data...), true
 }
 
-// A readAhead reads records of an archive. They mostly lie one after another, so
-// it reads more than it is asked for.
+// nextEarlier returns a record of the earlier archive that has a content, or nil,
+// and whether it follows the one before, as most do.
+func (w *worker) nextEarlier(id contentID) (from *place, follows bool) {
+	e, i := w.p.earlier, w.follows
+	follows = i < len(e.records) && e.records[i].info.contentID() == id
+	if !follows {
+		at, ok := e.files[id]
+		if !ok {
+			w.follows++ // as if one file had been changed
+			return nil, false
+		}
+		i = at
+	}
+	w.follows = i + 1
+	return &e.records[i], follows
+}
+
+// A readAhead reads records of an archive. Most lie one after another, so it
+// reads more than it is asked for.
 type readAhead struct {
 	buf    []byte // what it has read
 	offset int64  // of buf in the archive
 }
 
-const aheadSize = 256 << 10
+const aheadSize = 64 << 10
 
 // read returns n bytes of the archive, until the next call, or reports that it
 // cannot.
-func (r *readAhead) read(archive io.ReaderAt, offset int64, n int) ([]byte, bool) {
+func (r *readAhead) read(archive io.ReaderAt, offset int64, n int, follows bool) ([]byte, bool) {
 	if at := offset - r.offset; at < 0 || at+int64(n) > int64(len(r.buf)) {
-		size := max(n, aheadSize)
+		size := n
+		if follows {
+			size = max(n, aheadSize)
+		}
 		r.buf = slices.Grow(r.buf[:0], size)[:size]
 		m, _ := archive.ReadAt(r.buf, offset) // an error shows in what is lacking
 		r.buf, r.offset = r.buf[:m], offset
@@ -187,14 +212,18 @@ func (p *packer) findBig(ctx context.Context, i int) *place {
 	}
 	id := contentID{size: e.Size}
 	sha.Sum(id.sha[:0])
-	from, ok := p.earlier.places[id]
-	if !ok || from.info.CRC32 != crc || !p.sound(ctx, &from) {
+	at, ok := p.earlier.files[id]
+	if !ok {
+		return nil
+	}
+	from := &p.earlier.records[at]
+	if from.info.CRC32 != crc || !p.sound(ctx, from) {
 		return nil
 	}
 	info.CRC32, info.SHA256 = crc, id.sha
 	info.Method, info.Compressed = from.info.Method, from.info.Compressed
 	p.earlier.spliced.Add(info.Size)
-	return &from
+	return from
 }
 
 // sound reports whether an earlier record is what its info says: its header,

@@ -18,6 +18,7 @@ type worker struct {
 	proof    proof
 	buf      []byte    // a dictionary, a block, and a byte to see a file that is too long
 	ahead    readAhead // of an earlier archive
+	follows  int       // which of the earlier records the next file should have
 	header   []byte    // the one a record of it should have
 }
 

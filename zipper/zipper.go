@@ -150,9 +150,12 @@ const (
 // returns when all that it started has ended; it cannot interrupt a call of w
 // or of an entry's reader.
 func Write(ctx context.Context, w io.Writer, entries []Entry, opts Options) (Info, error) {
+	indexed := make(chan *earlier, 1)
+	go func() { indexed <- newEarlier(opts.Earlier) }()
 	sorted, err := prepare(entries)
+	before := <-indexed
 	if err != nil {
 		return Info{}, err
 	}
-	return newPacker(w, sorted, opts).run(ctx)
+	return newPacker(w, sorted, before, opts).run(ctx)
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/layerbuild/layerbuild/zipper"
 	"github.com/saracen/fastzip"
@@ -128,28 +129,38 @@ func zipperEntries(ctx context.Context) ([]zipper.Entry, error) {
 	}
 	// An empty folder's own entry stays away for the one it has here.
 	files = slices.DeleteFunc(files, func(e zipper.Entry) bool { return e.Mode.IsDir() })
-	return append(files, folders...), nil
+	slices.SortFunc(folders, byName)
+	return merged(files, folders), nil
+}
+
+func byName(a, b zipper.Entry) int { return strings.Compare(a.Name, b.Name) }
+
+// merged joins two sorted lists: a user's tree comes in order, too.
+func merged(a, b []zipper.Entry) []zipper.Entry {
+	all := make([]zipper.Entry, 0, len(a)+len(b))
+	for ; len(a) > 0; a = a[1:] {
+		for len(b) > 0 && byName(b[0], a[0]) < 0 {
+			all, b = append(all, b[0]), b[1:]
+		}
+		all = append(all, a[0])
+	}
+	return append(all, b...)
 }
 
 // What zipper says about an archive is kept as a cache would, in a form that
 // takes no time beside the rest: how many entries, their fixed fields, the names.
 
-type fixedInfo struct {
-	Mode, CRC32, NameLen uint32
-	Method               uint16
-	Size, Compressed     int64
-	SHA256               [sha256.Size]byte
-}
+const fixedLen = 3*4 + 2 + 2*8 + sha256.Size
 
 func writeInfo(name string, entries []zipper.EntryInfo) error {
-	all, names := make([]fixedInfo, len(entries)), []byte(nil)
-	for i, e := range entries {
-		all[i] = fixedInfo{uint32(e.Mode), e.CRC32, uint32(len(e.Name)), e.Method, e.Size, e.Compressed, e.SHA256}
+	le, names := binary.LittleEndian, []byte(nil)
+	out := le.AppendUint32(nil, uint32(len(entries)))
+	for _, e := range entries {
+		out = le.AppendUint32(le.AppendUint32(le.AppendUint32(out, uint32(e.Mode)), e.CRC32), uint32(len(e.Name)))
+		out = le.AppendUint16(out, e.Method)
+		out = le.AppendUint64(le.AppendUint64(out, uint64(e.Size)), uint64(e.Compressed))
+		out = append(out, e.SHA256[:]...)
 		names = append(names, e.Name...)
-	}
-	out, err := binary.Append(binary.LittleEndian.AppendUint32(nil, uint32(len(all))), binary.LittleEndian, all)
-	if err != nil {
-		return err
 	}
 	return os.WriteFile(name, append(out, names...), 0o644)
 }
@@ -159,18 +170,16 @@ func readInfo(name string) ([]zipper.EntryInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]fixedInfo, binary.LittleEndian.Uint32(data))
-	n, err := binary.Decode(data[4:], binary.LittleEndian, all)
-	if err != nil {
-		return nil, err
-	}
-	names, entries := string(data[4+n:]), make([]zipper.EntryInfo, len(all))
-	for i, f := range all {
+	le := binary.LittleEndian
+	entries := make([]zipper.EntryInfo, le.Uint32(data))
+	fixed, names := data[4:], string(data[4+len(entries)*fixedLen:])
+	for i := range entries {
+		n := le.Uint32(fixed[8:])
 		entries[i] = zipper.EntryInfo{
-			Name: names[:f.NameLen], Mode: fs.FileMode(f.Mode), Size: f.Size,
-			Compressed: f.Compressed, Method: f.Method, CRC32: f.CRC32, SHA256: f.SHA256,
+			Name: names[:n], Mode: fs.FileMode(le.Uint32(fixed)), CRC32: le.Uint32(fixed[4:]), Method: le.Uint16(fixed[12:]),
+			Size: int64(le.Uint64(fixed[14:])), Compressed: int64(le.Uint64(fixed[22:])), SHA256: [sha256.Size]byte(fixed[30:]),
 		}
-		names = names[f.NameLen:]
+		fixed, names = fixed[fixedLen:], names[n:]
 	}
 	return entries, nil
 }
