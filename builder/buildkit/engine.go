@@ -211,7 +211,7 @@ func (e *Engine) readCABundle() ([]byte, error) {
 	}
 	data, err := os.ReadFile(e.CABundle)
 	if err != nil {
-		return nil, &runtimes.InputError{Problem: "read the CA bundle", Err: err}
+		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err}
 	}
 	if len(data) > maxSecret {
 		return nil, &runtimes.InputError{

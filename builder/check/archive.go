@@ -26,7 +26,7 @@ var archiveRules = []Rule{
 		"see what exclude and excludeFiles leave, and what the lock file installs for this target"},
 	{Entries, Error, "more files than a zip holds without zip64", "Not every unpacker reads the extension zip64, and Lambda is known to refuse some such archives.",
 		"leave packages out with exclude or excludeFiles, or split the layer"},
-	{Size, Error, "a layer above 262,144,000 bytes", "Lambda refuses a function whose code and layers are larger than that, unzipped, at the end of a deploy.",
+	{Size, Error, "a layer above 262,144,000 bytes", "Lambda refuses a function whose code and layers are larger than that, unzipped, at the end of a deploy: \"Unzipped size must be smaller than 262144000 bytes\".",
 		"leave packages out with exclude or excludeFiles, or split the layer"},
 	{Function, Error, "a layer that leaves no room for the rest of its function", "Lambda's limit of 262,144,000 bytes is for the function's own code and all its layers together, unzipped. check: {otherLayers: 80MB, function: 10MB} says what the others weigh; without it the layer is judged alone.",
 		"leave packages out with exclude or excludeFiles, move some to another function's layer, or correct otherLayers and function"},

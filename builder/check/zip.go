@@ -17,7 +17,7 @@ const (
 )
 
 var zipRules = []Rule{
-	{ZipRefused, Error, "a zip file that is damaged, or that programs which read it understand differently", "What Lambda makes of such a file is luck. Encrypted entries, names with a backslash, bytes that belong to no entry and more than 1 GiB of content are refused, too. doc/zip.md lists what is.",
+	{ZipRefused, Error, "a zip file that is damaged, or that programs which read it understand differently", "What Lambda makes of such a file is luck: \"Could not unzip uploaded file\", or another layer than was meant. Encrypted entries, names with a backslash, bytes that belong to no entry and more than 1 GiB of content are refused, too. doc/zip.md lists what is.",
 		"make the zip anew: layerbuild zip packs a folder"},
 	{ZipFolder, Error, "a folder in a zip file that Lambda's user may not enter", "Lambda unpacks folders with the mode that the zip states and runs functions as a user of its own: the function ends with \"permission denied\", or does not find its modules.",
 		"give folders the mode 0755 before they are packed, or pack them with layerbuild zip"},

@@ -64,14 +64,15 @@ func Roots(caBundle string) (*x509.CertPool, error) {
 	}
 	data, err := os.ReadFile(caBundle)
 	if err != nil {
-		return nil, &runtimes.InputError{File: caBundle, Problem: "the CA bundle cannot be read", Err: err}
+		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err}
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(data) {
-		return nil, &runtimes.InputError{File: caBundle, Problem: "no certificate in the CA bundle", Hint: "it must be a PEM file"}
+		return nil, &runtimes.InputError{File: caBundle, Problem: "no certificate in the CA bundle",
+			Hint: "it must be a PEM file; openssl x509 -inform der -in FILE makes one of DER"}
 	}
 	return roots, nil
 }

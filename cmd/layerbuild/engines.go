@@ -41,7 +41,7 @@ func (s *selection) connect(ctx context.Context, b *builder.Builder, cacheDir st
 	logins := slices.Concat(configured.Logins, registries.Logins, ofMaven.logins)
 	client, err := direct.NewClient(caBundle, logins)
 	if err != nil {
-		return nil, &runtimes.InputError{File: caBundle, Problem: "cannot be used as a CA bundle", Err: err}
+		return nil, err
 	}
 	b.Runtimes = []runtimes.Runtime{python.Runtime{}, node.Runtime{}, java.Runtime{}}
 	b.Index = &origins{

@@ -34,7 +34,7 @@ func TestAnnotation(t *testing.T) {
 	}{
 		{&runtimes.InputError{File: "layerbuild.yaml", Line: 3, Problem: "100% wrong:\nyes", Hint: "do it"},
 			"::error file=layerbuild.yaml,line=3,title=layerbuild::layerbuild.yaml:3: 100%25 wrong:%0Ayes%0Ahint: do it"},
-		{&runtimes.InputError{File: "uv.lock", Problem: "old"}, "::error file=services%2Ca/uv.lock,title=layerbuild::uv.lock: old"},
+		{&runtimes.InputError{File: "uv.lock", Problem: "old"}, "::error file=services%2Ca/uv.lock,title=layerbuild::uv.lock: old%0Ahint: correct uv.lock, or have what wrote it write it anew"},
 		{&runtimes.InputError{File: outside, Line: 2, Problem: "old", Hint: "do it"}, "::error title=layerbuild::" + outside + ":2: old%0Ahint: do it"},
 		{&runtimes.InputError{File: "gone.lock", Line: 2, Problem: "old", Hint: "do it"}, "::error title=layerbuild::gone.lock:2: old%0Ahint: do it"},
 		{errors.New("a,b:c"), "::error title=layerbuild::a,b:c"},

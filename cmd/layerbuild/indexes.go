@@ -81,7 +81,8 @@ var caVariables = []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE
 func findCABundle(config *builder.Config, tools ...string) (string, error) {
 	if file := config.CABundle; file != "" {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return "", &runtimes.InputError{File: config.File, Problem: "caBundle: there is no file " + file}
+			return "", &runtimes.InputError{File: config.File, Problem: "caBundle: there is no file " + file,
+				Hint: "put the file there, or correct caBundle, which is taken from the folder of " + filepath.Base(config.File)}
 		}
 		return file, nil
 	}

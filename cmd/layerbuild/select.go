@@ -134,8 +134,8 @@ func (s *selection) check() error {
 func (s *selection) withoutConfig(args []string) (*builder.Config, error) {
 	missing := &runtimes.InputError{
 		Problem: "no " + builder.ConfigName + " here or in a folder above",
-		Hint: "name one folder with a lock file: layerbuild build PATH --runtime " + runtimes.Table()[0].Name + " --arch arm64\n" +
-			"or write a " + builder.ConfigName + ", for example:\n\n" + builder.ConfigExample,
+		Hint: "run layerbuild init, which writes one; or name one folder with a lock file:\n" +
+			"layerbuild build PATH --runtime " + runtimes.Table()[0].Name + " --arch arm64",
 	}
 	if len(args) != 1 {
 		return nil, missing

@@ -139,6 +139,10 @@ func hint(err error) string {
 		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
 	case errors.As(err, &input) && input.Line > 0:
 		return "correct that line, or have what wrote " + input.File + " write it anew"
+	case errors.As(err, &input) && input.File != "" && (errors.Is(input, fs.ErrNotExist) || errors.Is(input, fs.ErrPermission) || errors.Is(input, syscall.EISDIR)):
+		return "see whether " + input.File + " is there, a file, and one that this user may read"
+	case errors.As(err, &input) && input.File != "":
+		return "correct " + input.File + ", or have what wrote it write it anew"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR):
 		return "see whether the path is right, and each part of it a folder: --output names the output, LAYERBUILD_CACHE_DIR the cache, TMPDIR what is unpacked meanwhile"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
