@@ -87,7 +87,7 @@ var words = []struct {
 	{runtimeSchema()["anyOf"].([]schema)[2], "a list of these"},
 	{imageSchema(), "image reference"},
 	{artifactsSchema()["items"].(schema), "`group:artifact:classifier`"},
-	{trustSchema()["items"].(schema), "public key, `name:base64`"},
+	{trustSchema()["items"].(schema), "public key, `layerbuild-pub-1:…`"},
 	{glibcSchema(), "version, such as `\"2.34\"`"},
 	{userSchema(), "string without a colon"},
 	{envSchema(), "name of a variable"},
