@@ -50,7 +50,7 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 			}
 			if timings {
 				ui.gap()
-				ui.message(timingsTable(result, widthOf(ui.stderr)))
+				ui.line(timingsTable(result, tableWidth(ui.stderr)))
 			}
 			return ui.printResult(result, sel.json)
 		},
@@ -71,5 +71,5 @@ func (ui *ui) printResult(result *builder.Result, asJSON bool) error {
 		return nil
 	}
 	ui.gap()
-	return writeResult(ui.stdout, result, ui.colour, widthOf(ui.stdout))
+	return writeResult(ui.stdout, result, ui.colour, tableWidth(ui.stdout))
 }

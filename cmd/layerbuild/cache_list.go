@@ -51,7 +51,7 @@ func writeCached(w io.Writer, all []builder.CachedLayer, now time.Time) error {
 			known(l.Arches, maxArchWidth, "arches"), size(l.Zip), size(l.Unzipped), ago(l.Used.Time, now),
 		})
 	}
-	for _, line := range align(rows, []bool{false, false, false, false, true, true, false}) {
+	for _, line := range tabulate(rows, []bool{false, false, false, false, true, true, false}, tableWidth(w), "ZIPPED", "RUNTIME") {
 		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}

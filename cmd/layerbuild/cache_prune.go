@@ -89,8 +89,7 @@ func (ui *ui) printTrimmed(t cache.Trimmed, dry, asJSON bool) error {
 	if r.Quarantined > 0 {
 		what = append(what, plural(r.Quarantined, "%d damaged file", "%d damaged files"))
 	}
-	_, err := fmt.Fprintf(ui.stdout, "%s %s: %s; %s are left\n", verb, strings.Join(what, ", "), size(r.Bytes), size(t.Bytes))
-	return err
+	return ui.print("%s %s: %s; %s are left\n", verb, strings.Join(what, ", "), size(r.Bytes), size(t.Bytes))
 }
 
 func newCacheClean(ui *ui) *cobra.Command {
@@ -147,6 +146,5 @@ func cleanCache(cmd *cobra.Command, ui *ui, c *cache.Cache, asJSON bool) error {
 	if ui.quiet {
 		return nil
 	}
-	_, err = fmt.Fprintf(ui.stdout, "removed %s from %s\n", size(max(gone, 0)), c.Dir())
-	return err
+	return ui.print("removed %s from %s\n", size(max(gone, 0)), c.Dir())
 }

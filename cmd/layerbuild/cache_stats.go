@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,14 +110,11 @@ func writeStats(w io.Writer, s cacheStats, now time.Time) error {
 	for _, key := range s.Trust {
 		rows = append(rows, [2]string{"trusted", key.String()})
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintf(tw, "%s\t%s\n", row[0], row[1])
+	text := labelled(rows, "", proseWidth(w))
+	if len(s.Remotes) > 0 && len(s.Trust) == 0 {
+		text += "\n" + fold(hashesOnly, proseWidth(w), 0) + "\n"
 	}
-	if err := tw.Flush(); err != nil || len(s.Remotes) == 0 || len(s.Trust) > 0 {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n", hashesOnly)
+	_, err := io.WriteString(w, text)
 	return err
 }
 

@@ -106,7 +106,6 @@ func (ui *ui) printVerified(r cache.Report, asJSON bool) error {
 	if len(r.Defects) > 0 {
 		right = fmt.Sprintf("; %d damaged", len(r.Defects))
 	}
-	_, err := fmt.Fprintf(ui.stdout, "%s, %s, %s of %s verified%s\n", plural(r.Entries, "%d layer", "%d layers"),
+	return ui.print("%s, %s, %s of %s verified%s\n", plural(r.Entries, "%d layer", "%d layers"),
 		plural(r.Values, "%d value", "%d values"), plural(r.Blobs, "%d blob", "%d blobs"), size(r.Bytes), right)
-	return err
 }

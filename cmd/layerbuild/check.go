@@ -196,8 +196,7 @@ func (c *checking) tell(file string, a builder.Archive, checked builder.Checked,
 	if users != nil {
 		file += " (" + strings.Join(users, ", ") + ")"
 	}
-	_, err := fmt.Fprintf(c.ui.stdout, "%s: %s%s\n", file, content, outcome(checked, unloaded))
-	return err
+	return c.ui.print("%s: %s%s\n", file, content, outcome(checked, unloaded))
 }
 
 // outcome says in a few words what was found.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +10,9 @@ import (
 	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
+
+// explainWidth is what whole paragraphs are read best in.
+const explainWidth = 80
 
 // tellRule prints what is known of one check.
 func (c *checking) tellRule(args []string) error {
@@ -24,30 +26,12 @@ func (c *checking) tellRule(args []string) error {
 	if c.sel.json {
 		return c.ui.printJSON(rule)
 	}
-	_, err := fmt.Fprintf(c.ui.stdout, "%s (%s)\n\n%s\n%s\n%s\n", rule.ID, rule.Severity,
-		fold("Finds "+rule.Finds+"."), fold(rule.Explain), fold("What to do: "+rule.Hint+". A layer that may have it says so in "+
-			builder.ConfigName+": check: {allow: [{id: "+rule.ID+", reason: why}]}"))
+	width := min(proseWidth(c.ui.stdout), explainWidth)
+	_, err := fmt.Fprintf(c.ui.stdout, "%s (%s)\n\n%s\n\n%s\n\n%s\n", rule.ID, rule.Severity,
+		fold("Finds "+rule.Finds+".", width, 0), fold(rule.Explain, width, 0),
+		fold("What to do: "+rule.Hint+". A layer that may have it says so in "+
+			builder.ConfigName+": check: {allow: [{id: "+rule.ID+", reason: why}]}", width, 0))
 	return err
-}
-
-// fold breaks a text into lines of at most 80 columns.
-func fold(text string) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case column > 0 && column+1+n > 80:
-			b.WriteByte('\n')
-			column = 0
-		case column > 0:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String() + "\n"
 }
 
 // unknownCheck lists the checks that were probably meant, or all.

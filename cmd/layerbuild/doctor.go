@@ -121,10 +121,8 @@ func printDiagnosis(ui *ui, d diagnosis, asJSON bool) error {
 	return err
 }
 
-// docWidth is what the lines of a result for people fit into.
-const docWidth = 100
-
 func writeDiagnosis(w io.Writer, d diagnosis, colour bool) error {
+	columns := proseWidth(w)
 	width := 0
 	for _, f := range d.Findings {
 		width = max(width, len(f.Subject))
@@ -134,9 +132,11 @@ func writeDiagnosis(w io.Writer, d diagnosis, colour bool) error {
 	var b strings.Builder
 	for _, f := range d.Findings {
 		indent := strings.Repeat(" ", head+width+2)
-		lines := wrap(f.Text, docWidth-len(indent))
+		room := columns - len(indent)
+		lines := wrap(f.Text, room, room)
 		if f.Fix != "" {
-			fix := wrap(f.Fix, docWidth-len(indent)-len("fix: "))
+			room -= len("fix: ")
+			fix := wrap(f.Fix, room, room)
 			lines = append(lines, "fix: "+strings.Join(fix, "\n"+indent+"     "))
 		}
 		status := paint(colour, codes[f.Status], string(f.Status)) + strings.Repeat(" ", head-len(f.Status))
@@ -154,22 +154,4 @@ func writeDiagnosis(w io.Writer, d diagnosis, colour bool) error {
 	fmt.Fprintf(&b, "\n%s, %s\n", plural(failed, "%d failure", "%d failures"), plural(warned, "%d warning", "%d warnings"))
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// wrap breaks text into lines at its spaces. A word that is longer than a line
-// has one of its own.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case len([]rune(line))+1+len([]rune(word)) > width:
-			lines, line = append(lines, line), word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }

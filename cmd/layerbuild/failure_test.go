@@ -109,6 +109,7 @@ func setupIndex(env *testscript.Env) error {
 	env.Defer(index.Close)
 	env.Values[indexKey{}] = index
 	env.Vars = append(env.Vars, noRaceSleep)
+	env.Setenv("COLUMNS", oneLine)
 	env.Setenv("PIP_INDEX_URL", index.SimpleURL())
 	env.Setenv("INDEX_HOST", index.Listener.Addr().String())
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))                            // no settings of the machine's own

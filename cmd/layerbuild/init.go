@@ -233,7 +233,7 @@ func (s *starting) finish(p propose.Proposal) error {
 		fmt.Fprintf(&out, "%s: .layerbuild/ is added\n", shortPath(ignore))
 	}
 	if !s.ui.quiet {
-		if _, err := s.ui.stdout.Write(out.Bytes()); err != nil {
+		if err := s.ui.print("%s", &out); err != nil {
 			return err
 		}
 	}

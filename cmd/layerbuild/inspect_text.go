@@ -16,11 +16,12 @@ import (
 // The widest that texts of the inventory's tables may be, so that a row fits 100
 // columns.
 const (
-	packageWidth = 30
+	packageWidth = 29
 	versionWidth = 12
 	licenseWidth = 16
 	nativeWidth  = 17
-	pathWidth    = 72
+	sizeWidth    = 8
+	changeWidth  = 2 + 2*versionWidth + 4 + 2 + sizeWidth + 1 + 2 // all of a change but the name
 )
 
 // shownPackages are as many as are listed where not all are asked for.
@@ -37,26 +38,32 @@ func (i *inspecting) shown() int {
 // writeInspected prints what archives hold, for people.
 func writeInspected(w io.Writer, found []*builder.Inspected, shown int) error {
 	var out bytes.Buffer
+	prose := func(format string, args ...any) {
+		fmt.Fprintln(&out, fold(fmt.Sprintf(format, args...), proseWidth(w), hanging))
+	}
 	for n, in := range found {
 		if n > 0 {
 			fmt.Fprintln(&out)
 		}
-		fmt.Fprintf(&out, "%s: %s\n", inspectedName(in), contents(in))
-		fmt.Fprintf(&out, "  unzipped  %9s, %s of Lambda's limit for a function and its layers\n", size(in.Size), ofLimit(in.Size))
-		fmt.Fprintf(&out, "  zipped    %9s%s\n", size(in.ZipSize), throughS3(in.ZipSize))
-		if lines := nativeLines(in.Inventory); lines != nil {
-			fmt.Fprintf(&out, "  native    %s\n", strings.Join(lines, "\n            "))
+		prose("%s: %s", inspectedName(in), contents(in))
+		sums := [][2]string{
+			{"unzipped", fmt.Sprintf("%9s, %s of Lambda's limit for a function and its layers", size(in.Size), ofLimit(in.Size))},
+			{"zipped", fmt.Sprintf("%9s%s", size(in.ZipSize), throughS3(in.ZipSize))},
 		}
+		for i, line := range nativeLines(in.Inventory) {
+			sums = append(sums, [2]string{map[bool]string{true: "native"}[i == 0], line})
+		}
+		out.WriteString(labelled(sums, "  ", proseWidth(w)))
 		if in.Against != nil {
 			fmt.Fprintln(&out)
-			writeCompared(&out, in, shown)
+			writeCompared(&out, in, shown, tableWidth(w))
 		}
 		fmt.Fprintln(&out)
-		writePackages(&out, in.Packages, shown)
+		writePackages(&out, in.Packages, shown, tableWidth(w))
 		fmt.Fprintln(&out)
 		rows := [][]string{{"UNZIPPED", "LARGEST FILES"}}
 		for _, f := range in.Largest {
-			rows = append(rows, []string{size(f.Size), clipFront(printable(f.Path), pathWidth)})
+			rows = append(rows, []string{size(f.Size), clipFront(printable(f.Path), max(tableWidth(w)-sizeWidth-2, 1))})
 		}
 		writeLines(&out, align(rows, []bool{true, false}))
 	}
@@ -88,7 +95,7 @@ func throughS3(n int64) string {
 }
 
 // writePackages prints the largest packages, and what the rest comes to.
-func writePackages(out *bytes.Buffer, packages []inspect.Package, shown int) {
+func writePackages(out *bytes.Buffer, packages []inspect.Package, shown, width int) {
 	rows := [][]string{{"PACKAGE", "VERSION", "LICENCE", "UNZIPPED", "ZIPPED", "NATIVE"}}
 	row := func(p inspect.Package) {
 		rows = append(rows, []string{
@@ -106,7 +113,7 @@ func writePackages(out *bytes.Buffer, packages []inspect.Package, shown int) {
 		}
 		row(rest)
 	}
-	writeLines(out, align(rows, []bool{false, false, false, true, true, false}))
+	writeLines(out, tabulate(rows, []bool{false, false, false, true, true, false}, width, "ZIPPED", "LICENCE", "NATIVE"))
 }
 
 // nativeText says in few words for what a package's native code is: "x86_64,
@@ -196,16 +203,17 @@ func newer(a, b string) bool {
 }
 
 // writeCompared prints what differs from another archive.
-func writeCompared(out *bytes.Buffer, in *builder.Inspected, shown int) {
+func writeCompared(out *bytes.Buffer, in *builder.Inspected, shown, width int) {
 	c := in.Against
 	switch {
 	case c.Unknown != "":
-		fmt.Fprintf(out, "against %s: %s\n", c.Name, c.Unknown)
+		fmt.Fprintln(out, fold("against "+c.Name+": "+c.Unknown, width, hanging))
 		return
 	case c.Planned:
-		fmt.Fprintf(out, "against %s, whose archive is in no cache: versions only\n", c.Name)
+		fmt.Fprintln(out, fold("against "+c.Name+", whose archive is in no cache: versions only", width, hanging))
 	default:
-		fmt.Fprintf(out, "against %s: unzipped %s, zipped %s\n", c.Name, difference(in.Size-c.Size), difference(in.ZipSize-c.ZipSize))
+		sizes := fmt.Sprintf("unzipped %s, zipped %s", difference(in.Size-c.Size), difference(in.ZipSize-c.ZipSize))
+		fmt.Fprintln(out, fold("against "+c.Name+": "+sizes, width, hanging))
 	}
 	if len(c.Changes) == 0 {
 		fmt.Fprintln(out, "  no package changed")
@@ -213,7 +221,7 @@ func writeCompared(out *bytes.Buffer, in *builder.Inspected, shown int) {
 	}
 	rows := [][]string{}
 	for _, change := range c.Changes[:min(shown, len(c.Changes))] {
-		row := []string{"  " + clipName(change.Name, 2*packageWidth), changeText(change)}
+		row := []string{"  " + clipName(change.Name, max(width-changeWidth, 1)), changeText(change)}
 		if !c.Planned {
 			row = append(row, difference(change.Difference()))
 		}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 )
 
 // liveLines are lines at the bottom of a terminal that are redrawn. Nothing is
@@ -47,19 +45,6 @@ func (l *liveLines) width() int {
 		return width
 	}
 	return 80
-}
-
-// widthOf is the width of a terminal, 0 where there is none.
-func widthOf(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return width
 }
 
 func (l *liveLine) remove() { l.bar.Abort(true) }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,22 +75,20 @@ No code of a project or a package is run.`,
 
 // writeLock prints what changed, by what it changed in.
 func writeLock(w io.Writer, result *builder.LockResult) error {
-	if len(result.Changes) == 0 {
-		_, err := fmt.Fprintln(w, shortPath(result.File), "is up to date")
-		return err
-	}
+	var out strings.Builder
 	in := ""
 	for _, c := range result.Changes {
 		if c.In != in {
 			in = c.In
-			if _, err := fmt.Fprintln(w, in); err != nil {
-				return err
-			}
+			fmt.Fprintln(&out, in)
 		}
-		if _, err := fmt.Fprintln(w, "  "+c.String()); err != nil {
-			return err
-		}
+		fmt.Fprintf(&out, "  %s\n", c)
 	}
-	_, err := fmt.Fprintln(w, "written:", shortPath(result.File))
+	if len(result.Changes) == 0 {
+		fmt.Fprintln(&out, shortPath(result.File), "is up to date")
+	} else {
+		fmt.Fprintln(&out, "written:", shortPath(result.File))
+	}
+	_, err := io.WriteString(w, fold(out.String(), proseWidth(w), hanging))
 	return err
 }

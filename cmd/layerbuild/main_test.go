@@ -13,7 +13,21 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"layerbuild": main})
+	testscript.Main(wide{m}, map[string]func(){"layerbuild": main})
+}
+
+// oneLine is a width for which no message is folded, so that tests can look for
+// its words. TestWidth and the screens have others.
+const oneLine = "10000"
+
+// wide runs the tests with it.
+type wide struct{ *testing.M }
+
+func (w wide) Run() int {
+	if err := os.Setenv("COLUMNS", oneLine); err != nil {
+		panic(err)
+	}
+	return w.M.Run()
 }
 
 func TestScript(t *testing.T) {

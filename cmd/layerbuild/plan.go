@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -45,36 +45,54 @@ builds nothing.`,
 
 // writePlan prints a plan for people.
 func writePlan(w io.Writer, plan *builder.Plan) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var out strings.Builder
+	prose, table := proseWidth(w), tableWidth(w)
 	for i, t := range plan.Targets {
 		if i > 0 {
-			fmt.Fprintln(tw)
+			out.WriteByte('\n')
 		}
-		fmt.Fprintf(tw, "%s: %s\n", t.TargetID, verdict(t))
-		for _, row := range planRows(t) {
-			if row[1] != "" {
-				fmt.Fprintf(tw, "  %s\t%s\n", row[0], row[1])
-			}
-		}
-		if err := tw.Flush(); err != nil { // the packages have columns of their own
-			return err
-		}
-		for _, p := range t.Packages {
-			file := p.File
-			switch {
-			case p.Build:
-				file = "built from " + strings.TrimSuffix(p.File+": "+p.Missing, ": ")
-			case p.Missing != "":
-				file = "no file fits: " + p.Missing
-			}
-			fmt.Fprintf(tw, "    %s\t%s\t%s\n", p.Name, p.Version, file)
-		}
+		fmt.Fprintln(&out, fold(fmt.Sprintf("%s: %s", t.TargetID, verdict(t)), prose, hanging))
+		rows := slices.DeleteFunc(planRows(t), func(row [2]string) bool { return row[1] == "" })
+		out.WriteString(labelled(rows, "  ", prose))
+		writePlanned(&out, t.Packages, table)
 	}
-	if err := tw.Flush(); err != nil || len(plan.Targets) < 2 {
-		return err
+	if len(plan.Targets) > 1 {
+		fmt.Fprintf(&out, "\n%s\n", planSummary(plan))
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n", planSummary(plan))
+	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// writePlanned prints the packages in columns. Where a row is too long, what is
+// said of the file has lines of its own.
+func writePlanned(out *strings.Builder, packages []builder.PlannedPackage, width int) {
+	const indent, deeper = "    ", "        "
+	var rows [][]string
+	for _, p := range packages {
+		rows = append(rows, []string{indent + clipName(p.Name, packageWidth), clip(p.Version, versionWidth), plannedFile(p)})
+	}
+	for i, line := range align(rows, []bool{false, false, false}) {
+		if columnsOf(line) > width {
+			file := rows[i][2]
+			line = strings.TrimRight(strings.TrimSuffix(line, file), " ") + "\n"
+			if packages[i].Missing == "" {
+				file = clipFront(file, width-len(deeper)) // a wheel's tags come last
+			}
+			line += fold(deeper+file, width, 0)
+		}
+		fmt.Fprintln(out, line)
+	}
+}
+
+// plannedFile says which file of a package would be installed.
+func plannedFile(p builder.PlannedPackage) string {
+	switch {
+	case p.Build:
+		return "built from " + strings.TrimSuffix(p.File+": "+p.Missing, ": ")
+	case p.Missing != "":
+		return "no file fits: " + p.Missing
+	}
+	return p.File
 }
 
 // planSummary counts what there is to do: targets with one key are one build.

@@ -88,12 +88,16 @@ func (p *progress) close() {
 	})
 }
 
-// say prints a line above what is redrawn. It must be called without the
-// lock, for drawing takes it.
+// say prints a line for people above what is redrawn. It must be called without
+// the lock, for drawing takes it.
 func (p *progress) say(format string, args ...any) {
-	text := "layerbuild: " + fmt.Sprintf(format, args...)
+	p.line(fold("layerbuild: "+fmt.Sprintf(format, args...), proseWidth(p.ui.stderr), hanging))
+}
+
+// line prints text as it is, where say prints it.
+func (p *progress) line(text string) {
 	if p.live == nil || !p.live.print(text) {
-		p.ui.message(text)
+		p.ui.line(text)
 	}
 }
 
@@ -106,7 +110,7 @@ func (p *progress) report(e builder.Event) {
 	switch e.Kind {
 	case builder.Warned:
 		if p.sayOnce(paint(p.ui.colourErr, yellow, "warning:")+" "+about+e.Text) && p.ui.github != nil {
-			p.ui.message(annotation("warning", "", 0, about+e.Text))
+			p.ui.line(annotation("warning", "", 0, about+e.Text))
 		}
 	case builder.Noted:
 		if !p.ui.quiet {
@@ -184,7 +188,7 @@ func (p *progress) begin(name, label, said string) {
 // update takes a report of a task's progress.
 func (p *progress) update(name string, u runtimes.Update) {
 	if u.Log != "" && p.ui.verbose {
-		p.say("%s: | %s", name, u.Log)
+		p.line(fmt.Sprintf("layerbuild: %s: | %s", name, u.Log))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -289,9 +293,7 @@ func (p *progress) end(name, how string) {
 		return
 	}
 	line.remove()
-	if text := (look{p.live.width(), p.widest(), p.ui.colourErr}.ended(t, how, took)); !p.live.print(text) {
-		p.ui.message(text)
-	}
+	p.line(look{p.live.width(), p.widest(), p.ui.colourErr}.ended(t, how, took))
 }
 
 func (p *progress) widest() int {

@@ -14,7 +14,7 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 )
 
-// The widest that names may be, so that a row fits 110 columns.
+// The widest that names may be.
 const (
 	maxLayerWidth   = 20
 	maxRuntimeWidth = 15 // provided.al2023
@@ -35,8 +35,7 @@ var resultColumns = []struct {
 // lessMatters are the columns that go first where a terminal is too narrow.
 var lessMatters = []string{"PKGS", "TIME", "ZIPPED"}
 
-// writeResult prints the table of what was built, on a terminal no wider than
-// that; a width of 0 is no terminal.
+// writeResult prints the table of what was built, in lines no longer than width.
 func writeResult(w io.Writer, result *builder.Result, colour bool, width int) error {
 	rows := [][]string{nil}
 	var right []bool
@@ -46,13 +45,7 @@ func writeResult(w io.Writer, result *builder.Result, colour bool, width int) er
 	for _, b := range result.Layers {
 		rows = append(rows, resultRow(b))
 	}
-	lines := align(rows, right)
-	for _, title := range lessMatters {
-		if width > 0 && widest(lines) > width {
-			rows, right = without(rows, right, title)
-			lines = align(rows, right)
-		}
-	}
+	lines := tabulate(rows, right, width, lessMatters...)
 	var out bytes.Buffer
 	for i, line := range lines {
 		switch {
@@ -68,10 +61,24 @@ func writeResult(w io.Writer, result *builder.Result, colour bool, width int) er
 	if len(result.Layers) == 1 {
 		archives = "archive"
 	}
-	fmt.Fprintf(&out, "\n%d %s in %s, listed in %s; %s in all\n", len(result.Layers), archives,
+	summary := fmt.Sprintf("%d %s in %s, listed in %s; %s in all", len(result.Layers), archives,
 		shortPath(filepath.Dir(result.Index)), filepath.Base(result.Index), duration(result.Elapsed))
+	fmt.Fprintf(&out, "\n%s\n", fold(summary, width, 0))
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// tabulate aligns rows below their titles. Where they are longer than width, the
+// columns that matter less are left out.
+func tabulate(rows [][]string, right []bool, width int, lessMatter ...string) []string {
+	lines := align(rows, right)
+	for _, title := range lessMatter {
+		if widest(lines) > width {
+			rows, right = without(rows, right, title)
+			lines = align(rows, right)
+		}
+	}
+	return lines
 }
 
 func widest(lines []string) int {
@@ -120,13 +127,13 @@ func resultRow(b builder.Built) []string {
 
 // timingsTable shows the phases of each target. The targets run side by side,
 // so their sums are more than the whole run took. Where a terminal is too
-// narrow, the phases that took least are left out; a width of 0 is no terminal.
+// narrow, the phases that took least are left out.
 func timingsTable(result *builder.Result, width int) string {
 	rows, right := timingsRows(result)
 	lines := align(rows, right)
 	var small []string
 	for _, phase := range leastFirst(result) {
-		if width == 0 || widest(lines) <= width {
+		if widest(lines) <= width {
 			break
 		}
 		small = append(small, phase)
@@ -134,7 +141,7 @@ func timingsTable(result *builder.Result, width int) string {
 		lines = align(rows, right)
 	}
 	if len(small) > 0 {
-		lines = append(lines, "left out, as they took less: "+strings.Join(small, ", "))
+		lines = append(lines, fold("left out, as they took less: "+strings.Join(small, ", "), width, hanging))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -37,7 +37,7 @@ func sampleResult(t *testing.T) *builder.Result {
 
 func TestWriteResult(t *testing.T) {
 	var plain, coloured bytes.Buffer
-	if err := writeResult(&plain, sampleResult(t), false, 0); err != nil {
+	if err := writeResult(&plain, sampleResult(t), false, 1000); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/result.golden", plain.String())
@@ -46,7 +46,7 @@ func TestWriteResult(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	if err := writeResult(&coloured, sampleResult(t), true, 0); err != nil {
+	if err := writeResult(&coloured, sampleResult(t), true, 1000); err != nil {
 		t.Fatal(err)
 	}
 	without := strings.NewReplacer("\x1b[1m", "", "\x1b[33m", "", "\x1b[0m", "").Replace(coloured.String())
@@ -110,5 +110,5 @@ func TestTimingsTable(t *testing.T) {
 	}
 	result.Layers[0].Timings = &builder.Timings{Resolve: 1200 * ms, Download: 452 * ms, Install: 1700 * ms,
 		Normalise: 133 * ms, Zip: 125 * time.Second, Verify: 1300 * ms, Store: 44 * ms, Deliver: 86 * ms}
-	golden(t, "testdata/timings.golden", timingsTable(result, 0)+"\n\n"+timingsTable(result, 80)+"\n")
+	golden(t, "testdata/timings.golden", timingsTable(result, 1000)+"\n\n"+timingsTable(result, 80)+"\n")
 }

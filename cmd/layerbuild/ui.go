@@ -11,6 +11,10 @@ package main
 //     redrawn, and one that stays when it ends; both fit the terminal's width.
 //     Nothing moves where stderr is no terminal, and colour is never the only
 //     carrier of a meaning. NO_COLOR is honoured.
+//   - Prose and tables fit 100 columns, or a narrower terminal; the variable
+//     COLUMNS sets another width where there is none. Text is broken at spaces
+//     only, so a path or an address that is longer still has a line of its own.
+//     What a tool printed, code to be piped and JSON stay as they are.
 //   - Exit codes are chosen here alone, in exitCode.
 
 import (
@@ -209,13 +213,22 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// message writes a whole line, or several, to stderr.
-func (ui *ui) message(text string) {
+// message writes text for people to stderr, folded to its width.
+func (ui *ui) message(text string) { ui.line(fold(text, proseWidth(ui.stderr), hanging)) }
+
+// line writes a whole line, or several, to stderr as they are.
+func (ui *ui) line(text string) {
 	ui.mu.Lock()
 	defer ui.mu.Unlock()
 	ui.spoke = true
 	// Nothing can be done where stderr is gone.
 	_, _ = io.WriteString(ui.stderr, text+"\n")
+}
+
+// print writes text for people to stdout, folded to its width.
+func (ui *ui) print(format string, args ...any) error {
+	_, err := io.WriteString(ui.stdout, fold(fmt.Sprintf(format, args...), proseWidth(ui.stdout), hanging))
+	return err
 }
 
 // prompt writes to stderr what waits for an answer, on the same line.
@@ -254,7 +267,7 @@ func (ui *ui) end(ctx context.Context, err error) int {
 		for _, e := range flatten(err) {
 			ui.message(errorText(e, ui.colourErr))
 			if ui.github != nil {
-				ui.message(ui.github.annotateError(e, ui.project))
+				ui.line(ui.github.annotateError(e, ui.project))
 			}
 		}
 	}

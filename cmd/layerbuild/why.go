@@ -143,7 +143,7 @@ func writeNeeds(w io.Writer, needs *builder.Needs) error {
 			fmt.Fprintf(&out, "  %s\n", strings.Join(append([]string{"the project"}, chain...), " → "))
 		}
 	}
-	_, err := w.Write(out.Bytes())
+	_, err := io.WriteString(w, fold(out.String(), proseWidth(w), hanging))
 	return err
 }
 
@@ -173,6 +173,6 @@ func writeWhy(w io.Writer, why *builder.Why) error {
 			fmt.Fprintf(&out, "    %s\n", c)
 		}
 	}
-	_, err := w.Write(out.Bytes())
+	_, err := io.WriteString(w, fold(out.String(), proseWidth(w), hanging))
 	return err
 }

@@ -256,6 +256,5 @@ func (z *zipping) tell(info zipper.Info) error {
 		return nil
 	}
 	z.ui.gap()
-	_, err := fmt.Fprintf(z.ui.stdout, "%s: %s\n", z.output, text)
-	return err
+	return z.ui.print("%s: %s\n", z.output, text)
 }
