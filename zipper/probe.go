@@ -10,6 +10,9 @@ const windowSize = 1<<16 - 1
 // minProbe is the least that can be judged by its statistics.
 const minProbe = 512
 
+// repeatSize is how much of a window is searched for strings that repeat.
+const repeatSize = 16 << 10
+
 // A prober recognises data that does not shrink: what is compressed already,
 // or encrypted. It looks at content alone and computes with integers, so that
 // its answer is the same everywhere.
@@ -26,8 +29,9 @@ func (p *prober) shrinks(window []byte) bool {
 }
 
 // uneven compares the sum of the squared counts of bytes with that of evenly
-// distributed ones, n²/256. It allows for a 16th more, and for what chance
-// adds, n.
+// distributed ones, n²/256. It allows for a 10th more, and for what chance
+// adds, n. A jar's windows of deflated classes and the headers between them are
+// below that as a rule: compressing them takes long and gains next to nothing.
 func (p *prober) uneven(window []byte) bool {
 	c := &p.counts
 	*c = [4][256]uint32{}
@@ -46,13 +50,14 @@ func (p *prober) uneven(window []byte) bool {
 		v := uint64(c[0][i] + c[1][i] + c[2][i] + c[3][i])
 		sum += v * v
 	}
-	return 256*sum > n*n+n*n/16+256*n
+	return 256*sum > n*n+n*n/10+256*n
 }
 
 // repeats looks at the strings of eight bytes whose hash begins with six
-// zeros, about a 64th of all, and reports whether one in 16 of them was there
-// before.
+// zeros, about a 64th of all, in the beginning of a window, and reports whether
+// more than one in four of them was there before.
 func (p *prober) repeats(window []byte) bool {
+	window = window[:min(len(window), repeatSize)]
 	p.seen = [1 << 12]uint32{}
 	sampled, again := 0, 0
 	sample := func(h uint64) {
@@ -79,7 +84,7 @@ func (p *prober) repeats(window []byte) bool {
 	for ; len(window) >= 8; window = window[1:] {
 		sample(hash8(window))
 	}
-	return 16*again > sampled
+	return 4*again > sampled
 }
 
 // hash8 hashes the first eight bytes.

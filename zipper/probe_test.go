@@ -12,12 +12,12 @@ func TestRepeats(t *testing.T) {
 	var p prober
 	found := 0
 	for range 2000 {
-		window := make([]byte, rng.IntN(3000))
+		window := make([]byte, rng.IntN(2*repeatSize))
 		for i := range window {
 			window[i] = byte(rng.Uint32())
 		}
-		for range rng.IntN(3) { // some of it repeats
-			n := rng.IntN(len(window)/3 + 1)
+		for range rng.IntN(4) { // some of it repeats
+			n := rng.IntN(len(window)/2 + 1)
 			copy(window[rng.IntN(len(window)-n+1):], window[:n])
 		}
 		want := plainRepeats(window)
@@ -36,6 +36,7 @@ func TestRepeats(t *testing.T) {
 func plainRepeats(window []byte) bool {
 	seen := make(map[uint64]uint64)
 	samples, repetitions := 0, 0
+	window = window[:min(len(window), 16384)]
 	for i := 0; i <= len(window)-8; i++ {
 		h := binary.LittleEndian.Uint64(window[i:]) * 0xcf1bbcdcb7a56463
 		if h >= 1<<58 {
@@ -48,7 +49,7 @@ func plainRepeats(window []byte) bool {
 		}
 		seen[slot] = mark
 	}
-	return 16*repetitions > samples
+	return 4*repetitions > samples
 }
 
 func BenchmarkRepeats(b *testing.B) {

@@ -63,6 +63,21 @@ func makeProse(seed byte, n int) []byte {
 	return b[:n]
 }
 
+// uneven is noise of which one byte has a share of its own, at 0.02 nearly enough
+// to be worth compressing, and some of which is a copy.
+func uneven(seed byte, n int, share float64) []byte {
+	b, r := slices.Clone(noise(seed, n)), rand.New(rand.NewChaCha8([32]byte{seed, 1}))
+	for i := range b {
+		if r.Float64() < share {
+			b[i] = 'x'
+		}
+	}
+	for part := b; len(part) > 8<<10; part = part[8<<10:] {
+		copy(part[4<<10:5<<10+512], part)
+	}
+	return b
+}
+
 func file(name string, mode fs.FileMode, content []byte) Entry {
 	return Entry{
 		Name: name, Mode: mode, Size: int64(len(content)),
@@ -104,6 +119,8 @@ func bigTree() []Entry {
 		file("small/a.py", 0o644, prose(10, 300<<10)),
 		file("small/b.py", 0o644, prose(11, 300<<10)),
 		file("small/noise", 0o644, noise(12, 200<<10)),
+		file("small/uneven", 0o644, uneven(13, 60_000, 0.0215)),
+		file("small/uneven-less", 0o644, uneven(13, 60_000, 0.0185)),
 	)
 }
 

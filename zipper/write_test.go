@@ -72,7 +72,7 @@ func TestVersion(t *testing.T) {
 		t.Fatalf("go.mod does not require %s", module)
 	}
 	release, _, _ := strings.Cut(rest, "\n")
-	want := fmt.Sprintf("zip/3 klauspost-flate/%s level %d (%d up to %d, %d past %d) window %d block %d dict %d", strings.Fields(release)[0], level, smallLevel, smallSize, largeLevel, largeSize, windowSize, blockSize, dictSize)
+	want := fmt.Sprintf("zip/4 klauspost-flate/%s level %d (%d up to %d, %d past %d) window %d block %d dict %d", strings.Fields(release)[0], level, smallLevel, smallSize, largeLevel, largeSize, windowSize, blockSize, dictSize)
 	if Version != want {
 		t.Errorf("Version is %q, want %q", Version, want)
 	}

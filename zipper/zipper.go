@@ -45,7 +45,7 @@ import (
 // of this package and the compressor with its release and settings. Whatever
 // is derived from an archive's bytes, a cache key above all, has to include
 // it. TestVersion holds it against go.mod.
-const Version = "zip/3 klauspost-flate/1.20.3 level 6 (4 up to 8192, 7 past 16776960) window 65535 block 1048560 dict 32768"
+const Version = "zip/4 klauspost-flate/1.20.3 level 6 (4 up to 8192, 7 past 16776960) window 65535 block 1048560 dict 32768"
 
 // What Version promises. Files of more than 16 blocks, which are libraries of
 // machine code as a rule, are worth a slower level, and the many small ones of an
