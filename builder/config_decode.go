@@ -96,7 +96,7 @@ var (
 func (d *decoder) syntax(data []byte, err error) {
 	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ := strconv.Atoi(m[1])
-		hint := ""
+		hint := "indents are spaces, each quote and bracket is closed, and a value with ': ' or ' #' in it is quoted"
 		if parserProblem.MatchString(m[2]) {
 			// yaml.v3 counts the lines of its parser from 0, those of its
 			// scanner from 1, and names the beginning of what it was reading.

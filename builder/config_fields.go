@@ -303,7 +303,7 @@ func (v value) includes() []Include {
 		place := value{v.d, "the place of " + e.name, e.line, e.node}
 		include := Include{From: source.projectPath(), To: place.layerPath()}
 		if first, ok := lines[include.To]; ok && include.To != "" {
-			place.addf("", "include puts two sources at %s, the first on line %d", include.To, first)
+			place.addf("give one of them another place", "include puts two sources at %s, the first on line %d", include.To, first)
 		}
 		lines[include.To] = e.line
 		all = append(all, include)

@@ -44,6 +44,7 @@ func readIncludes(config *Config, layer Layer, own []string) (runtimes.Tree, err
 			return nil, &runtimes.InputError{
 				File: config.File, Line: layer.Line,
 				Problem: fmt.Sprintf("layer %s: include %s", layer.Name, include.From), Err: err,
+				Hint: "include what can be read, and each file once: another place or a narrower path",
 			}
 		}
 	}

@@ -141,7 +141,7 @@ func (r *run) addCopied(ctx context.Context, engine Engine, res *resolved, t run
 			if f.Package != "" {
 				owner = "package " + f.Package
 			}
-			return nil, r.inLayer(res, fmt.Sprintf("copy puts a file at %s, which %s has too", name, owner), "")
+			return nil, r.inLayer(res, fmt.Sprintf("copy puts a file at %s, which %s has too", name, owner), "copy it to another folder, or leave the other file out with excludeFiles or include")
 		}
 		t[name] = files[name]
 	}

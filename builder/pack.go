@@ -129,7 +129,8 @@ func (r *run) finish(res *resolved, t runtimes.Tree) error {
 	}
 	markPublished(*res.recipe, t)
 	if err := addTo(t, res.include); err != nil {
-		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err}
+		return &runtimes.InputError{File: r.Config.File, Line: res.layer.Line, Problem: "layer " + res.layer.Name, Err: err,
+			Hint: "include it to another place, or leave the package's file out with excludeFiles"}
 	}
 	return nil
 }

@@ -58,11 +58,7 @@ func (e *Engine) ResolveImage(ctx context.Context, ref string) (string, error) {
 func (c connection) resolveError(ctx context.Context, err error, ref string) error {
 	tag := ref[strings.LastIndexAny(ref, ":/")+1:]
 	if unknownImage(err.Error(), tag) {
-		return &runtimes.InputError{
-			Problem: "the registry has no image " + ref,
-			Err:     plain(err),
-			Hint:    "check the image's name and tag",
-		}
+		return &runtimes.InputError{Problem: "the registry has no such image", Hint: "check the image's name and tag"}
 	}
 	if strings.Contains(err.Error(), noPlatform) {
 		return &runtimes.InputError{

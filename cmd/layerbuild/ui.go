@@ -139,6 +139,8 @@ func hint(err error) string {
 	case errors.As(err, &install) && missingModule(install) != "":
 		name, _, _ := strings.Cut(strings.TrimPrefix(install.Step, "build "), " ")
 		return fmt.Sprintf("what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {%s: [%s]}", name, missingModule(install))
+	case errors.As(err, &install):
+		return "layerbuild build -v prints all that the step printed; what the image lacks a command of setup may install"
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full there: free some space; LAYERBUILD_CACHE_DIR moves the cache, TMPDIR what is unpacked meanwhile"
 	case errors.As(err, &input) && input.Line > 0:

@@ -47,7 +47,7 @@ func TestEnd(t *testing.T) {
 		{"file", &runtimes.InputError{File: "pom.xml", Problem: "is no pom"}, 2, []string{"hint: correct pom.xml, or have what wrote it"}},
 		{"digest", fmt.Errorf("api: %w", digest), 3, []string{"numpy.whl does not match", "hint: somebody changed"}},
 		{"unreachable", unreachable, 4, []string{"error: cannot reach BuildKit at tcp://builder.example:1234", "hint: start BuildKit", "--engine direct"}},
-		{"install", install, 1, []string{"install 3 packages: exit code 1\n  | no space\n  | giving up\n"}},
+		{"install", install, 1, []string{"install 3 packages: exit code 1\n  | no space\n  | giving up\nlayerbuild: hint: layerbuild build -v prints all"}},
 		{"module", fmt.Errorf("api: %w", &runtimes.InstallError{Step: "build dyn 1.0", Lines: []string{"Traceback", "ModuleNotFoundError: No module named 'cffi.api'"}, Err: errors.New("exit code 1")}), 1,
 			[]string{"hint: what a build needs beyond its pyproject.toml is listed under buildRequires, for example: buildRequires: {dyn: [cffi]}\n"}},
 		{"package", &runtimes.PackageError{File: "x.whl", Problem: "path leads out"}, 1, []string{"hint: the file is the one that was locked"}},

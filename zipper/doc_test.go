@@ -1,0 +1,205 @@
+package zipper
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// TestDoc has doc/zip.md carried out by a second program, which knows nothing of
+// this package but that text, and no constant of it: somebody else can make the
+// same archive.
+func TestDoc(t *testing.T) {
+	const kb, block = 1 << 10, 1048560
+	entries := append(bigTree(), folder("empty/"), link("l", "small/a"))
+	for i, n := range []int{511, 512, 513, 8192, 8193, 65535, 65535 + 511, 65535 + 512, block, block + 300, 2*block + 700} {
+		name := string(rune('a' + i))
+		entries = append(entries,
+			file("noise/"+name, 0o600, noise(byte(i), n)),
+			file("prose/"+name, 0o755, prose(byte(i), n)),
+			file("both/"+name+"é", 0o644, slices.Concat(prose(byte(i), n/3), noise(byte(i), n/2), prose(byte(i), n/3))),
+		)
+	}
+	entries = append(entries,
+		file("large/a", 0o644, mixture(16*block)),
+		file("large/b", 0o644, mixture(16*block+1)),
+		file("large/c", 0o644, mixture(100*kb)),
+	)
+	got, _ := write(t, entries, Options{})
+	if want := byDoc(t, entries); !bytes.Equal(got, want) {
+		at := 0
+		for at < min(len(got), len(want)) && got[at] == want[at] {
+			at++
+		}
+		t.Errorf("%d bytes, and %d by doc/zip.md; they differ from %d on", len(got), len(want), at)
+	}
+}
+
+// mixture has runs of both kinds, of odd lengths.
+func mixture(n int) []byte {
+	var b []byte
+	for i := byte(0); len(b) < n; i++ {
+		b = append(append(b, prose(i, 200_003)...), noise(i, 90_001)...)
+	}
+	return b[:n]
+}
+
+// byDoc is the archive as doc/zip.md describes it.
+func byDoc(t *testing.T, entries []Entry) []byte {
+	t.Helper()
+	entries = slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	var archive, directory []byte
+	for _, e := range entries {
+		var content, data []byte
+		mode, method := uint32(0o040755), uint16(0)
+		switch {
+		case e.Mode&fs.ModeSymlink != 0:
+			mode, content = 0o120777, []byte(e.Link)
+			data = content
+		case !e.Mode.IsDir():
+			if mode = 0o100644; e.Mode&0o111 != 0 {
+				mode = 0o100755
+			}
+			content = contentOf(t, e)
+			if data = content; len(content) > 0 {
+				if deflated := deflatedByDoc(t, content); len(deflated) < len(content) {
+					data, method = deflated, 8
+				}
+			}
+		}
+		flags := uint16(0)
+		if strings.ContainsFunc(e.Name, func(r rune) bool { return r >= 0x80 }) {
+			flags = 0x0800
+		}
+		shared := little(uint16(20), flags, method, uint16(0), uint16(0x0021), crc32.ChecksumIEEE(content),
+			uint32(len(data)), uint32(len(content)), uint16(len(e.Name)), uint16(0))
+		directory = slices.Concat(directory, little(uint32(0x02014b50), uint16(0x0314)), shared,
+			little(uint16(0), uint16(0), uint16(0), mode<<16, uint32(len(archive))), []byte(e.Name))
+		archive = slices.Concat(archive, little(uint32(0x04034b50)), shared, []byte(e.Name), data)
+	}
+	n := uint16(len(entries))
+	return slices.Concat(archive, directory, little(uint32(0x06054b50), uint16(0), uint16(0), n, n,
+		uint32(len(directory)), uint32(len(archive)), uint16(0)))
+}
+
+func little(values ...any) []byte {
+	var b []byte
+	for _, v := range values {
+		b, _ = binary.Append(b, binary.LittleEndian, v) // of fixed size, all of them
+	}
+	return b
+}
+
+// deflatedByDoc compresses a file's content: the section "Data".
+func deflatedByDoc(t *testing.T, content []byte) []byte {
+	t.Helper()
+	level := 6
+	if len(content) <= 8192 {
+		level = 4
+	} else if len(content) > 16776960 {
+		level = 7
+	}
+	var out bytes.Buffer
+	for start := 0; start < len(content); start += 1048560 {
+		end := min(start+1048560, len(content))
+		windows := windowsByDoc(content[start:end])
+		for at := start; len(windows) > 0; {
+			run := slices.IndexFunc(windows, func(w judged) bool { return w.worth != windows[0].worth })
+			if run < 0 {
+				run = len(windows)
+			}
+			if windows[0].worth {
+				next := at
+				for _, w := range windows[:run] {
+					next += w.size
+				}
+				w, err := flate.NewWriter(&out, level)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.ResetDict(&out, content[max(0, at-32768):at])
+				_, err = w.Write(content[at:next])
+				finish := w.Flush
+				if next == len(content) {
+					finish = w.Close
+				}
+				if err != nil || finish() != nil {
+					t.Fatal("no deflate stream", err)
+				}
+				at = next
+			} else {
+				for _, w := range windows[:run] {
+					final := byte(0)
+					if at+w.size == len(content) {
+						final = 1
+					}
+					out.Write(append([]byte{final}, little(uint16(w.size), ^uint16(w.size))...))
+					out.Write(content[at : at+w.size])
+					at += w.size
+				}
+			}
+			windows = windows[run:]
+		}
+	}
+	return out.Bytes()
+}
+
+// judged is a window, and whether it is worth compressing.
+type judged struct {
+	size  int
+	worth bool
+}
+
+func windowsByDoc(block []byte) []judged {
+	var all []judged
+	for len(block) > 0 {
+		n := min(65535, len(block))
+		w := judged{n, worthByDoc(block[:n])}
+		if n < 512 && len(all) > 0 {
+			w.worth = all[len(all)-1].worth
+		}
+		all = append(all, w)
+		block = block[n:]
+	}
+	return all
+}
+
+// worthByDoc is the section "What is worth compressing".
+func worthByDoc(window []byte) bool {
+	n := uint64(len(window))
+	if n < 512 {
+		return true
+	}
+	var counts [256]uint64
+	for _, b := range window {
+		counts[b]++
+	}
+	squares := uint64(0)
+	for _, c := range counts {
+		squares += c * c
+	}
+	if 256*squares > n*n+n*n/10+256*n {
+		return true
+	}
+	marks := make(map[uint64]uint64)
+	samples, repetitions := 0, 0
+	for i := range min(len(window), 16384) - 7 {
+		h := binary.LittleEndian.Uint64(window[i:]) * 0xcf1bbcdcb7a56463
+		if h >= 1<<58 {
+			continue
+		}
+		samples++
+		slot, mark := h>>46&(1<<12-1), h>>14&(1<<32-1)|1
+		if marks[slot] == mark {
+			repetitions++
+		}
+		marks[slot] = mark
+	}
+	return 4*repetitions > samples
+}
