@@ -40,13 +40,13 @@ lock file itself, and --runtime and --arch say what to build it for.`,
 				tidy(cmd.Context(), b, limit)
 				return err
 			})
+			if ui.github != nil && cmd.Context().Err() == nil {
+				if err := ui.github.summarize(result, err); err != nil {
+					ui.warn("the job's summary cannot be written: " + err.Error())
+				}
+			}
 			if err != nil {
 				return err
-			}
-			if ui.github != nil {
-				if err := ui.github.summarize(result); err != nil {
-					ui.message("layerbuild: warning: the job's summary cannot be written: " + err.Error())
-				}
 			}
 			if timings {
 				ui.gap()

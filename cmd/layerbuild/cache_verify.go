@@ -97,7 +97,7 @@ func (ui *ui) printVerified(r cache.Report, asJSON bool) error {
 		return ui.printJSON(r)
 	}
 	for _, d := range r.Defects {
-		ui.message(fmt.Sprintf("layerbuild: %s %s %s", paint(ui.colourErr, red, "warning:"), d.Name, d.Reason))
+		ui.warn(d.Name + " " + d.Reason)
 	}
 	if ui.quiet {
 		return nil

@@ -97,14 +97,14 @@ func (c *checking) run(ctx context.Context, args []string) error {
 		}
 		file := shortPath(a.File)
 		for _, text := range a.Warnings {
-			c.warn(file + " " + text)
+			c.ui.warn(file + " " + text)
 		}
 		checked, err := a.Check(ctx)
 		if err != nil {
 			return err
 		}
 		for _, w := range checked.Warnings {
-			c.warn(fmt.Sprintf("%s: %s [%s]", file, w, w.ID))
+			c.ui.warn(fmt.Sprintf("%s: %s [%s]", file, w, w.ID))
 		}
 		for _, f := range checked.Found {
 			rule, _ := check.RuleOf(f.ID)
@@ -136,10 +136,6 @@ func (c *checking) run(ctx context.Context, args []string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func (c *checking) warn(text string) {
-	c.ui.message("layerbuild: " + paint(c.ui.colourErr, yellow, "warning:") + " " + text)
 }
 
 // imports gives the smoke test of one archive, which without --import is none.

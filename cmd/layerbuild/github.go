@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"html"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,8 +84,8 @@ func (g *github) inRepository(file, project string) string {
 	return ""
 }
 
-// summarize adds the table of a build to the job's page.
-func (g *github) summarize(result *builder.Result) error {
+// summarize adds the table of a build to the job's page, or why it failed.
+func (g *github) summarize(result *builder.Result, failed error) error {
 	if g.summary == "" {
 		return nil
 	}
@@ -92,8 +93,28 @@ func (g *github) summarize(result *builder.Result) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(markdownResult(result))
+	text := ""
+	if failed != nil {
+		text = markdownFailure(failed)
+	} else {
+		text = markdownResult(result)
+	}
+	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
+}
+
+// markdownFailure says why nothing was built, or not all. Texts of tools and
+// servers are in it, so none of it is markup.
+func markdownFailure(err error) string {
+	var b strings.Builder
+	b.WriteString("### layerbuild failed\n\n<pre>\n")
+	for i, e := range flatten(err) {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(html.EscapeString(fold(errorText(e, false), docWidth, hanging)) + "\n")
+	}
+	return b.String() + "</pre>\n\n"
 }
 
 // markdownResult is the table of what was built.

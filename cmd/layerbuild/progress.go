@@ -109,9 +109,7 @@ func (p *progress) report(e builder.Event) {
 	}
 	switch e.Kind {
 	case builder.Warned:
-		if p.sayOnce(paint(p.ui.colourErr, yellow, "warning:")+" "+about+e.Text) && p.ui.github != nil {
-			p.ui.line(annotation("warning", "", 0, about+e.Text))
-		}
+		p.warn(about + e.Text)
 	case builder.Noted:
 		if !p.ui.quiet {
 			p.sayOnce("note: " + about + e.Text)
@@ -124,6 +122,13 @@ func (p *progress) report(e builder.Event) {
 		p.end(e.Target.String(), "built")
 	case builder.Failed:
 		p.end(e.Target.String(), "failed")
+	}
+}
+
+// warn prints a warning, once.
+func (p *progress) warn(text string) {
+	if p.sayOnce(paint(p.ui.colourErr, yellow, "warning:") + " " + text) {
+		p.ui.annotateWarning(text)
 	}
 }
 

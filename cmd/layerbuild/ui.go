@@ -218,6 +218,19 @@ func isTerminal(w io.Writer) bool {
 // message writes text for people to stderr, folded to its width.
 func (ui *ui) message(text string) { ui.line(fold(text, proseWidth(ui.stderr), hanging)) }
 
+// warn writes a warning, which GitHub shows on the job's page, too.
+func (ui *ui) warn(text string) {
+	ui.message("layerbuild: " + paint(ui.colourErr, yellow, "warning:") + " " + text)
+	ui.annotateWarning(text)
+}
+
+// annotateWarning has GitHub show a warning on the job's page.
+func (ui *ui) annotateWarning(text string) {
+	if ui.github != nil {
+		ui.line(annotation("warning", "", 0, text))
+	}
+}
+
 // line writes a whole line, or several, to stderr as they are.
 func (ui *ui) line(text string) {
 	ui.mu.Lock()

@@ -209,11 +209,11 @@ func (z *zipping) warnUnused(p *progress) {
 		if z.used[pattern] {
 			continue
 		}
-		text := " --exclude " + pattern + " matches no file"
+		text := "--exclude " + pattern + " matches no file"
 		if !strings.Contains(pattern, "/") {
 			text += fmt.Sprintf(": of any folder it would be **/%s, and a folder's content %s/**", pattern, pattern)
 		}
-		p.sayOnce(paint(z.ui.colourErr, yellow, "warning:") + text)
+		p.warn(text)
 	}
 }
 
