@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/layerbuild/layerbuild/builder/inspect"
 	"github.com/layerbuild/layerbuild/cache"
@@ -25,20 +26,6 @@ type Inspected struct {
 	ZipSize  int64  `json:"size"` // bytes
 	*inspect.Inventory
 	Against *Compared `json:"against,omitempty"`
-}
-
-// Compared is what an archive was compared with.
-type Compared struct {
-	Name    string `json:"name"`              // a file or a revision
-	Unknown string `json:"unknown,omitempty"` // why there is nothing to compare with
-	// Planned says that there is no such archive any more: packages and versions
-	// are those that would be installed, sizes are not known.
-	Planned bool             `json:"planned,omitempty"`
-	ZipSize int64            `json:"size,omitempty"`
-	Size    int64            `json:"unzippedSize,omitempty"`
-	Files   int              `json:"files,omitempty"`
-	Count   int              `json:"packages"` // how many
-	Changes []inspect.Change `json:"changes"`
 }
 
 // InspectFile says what is in a zip file, whoever made it. Where the manifest of
@@ -92,30 +79,57 @@ func inspectZip(ctx context.Context, f *os.File, known []inspect.Known) (*Inspec
 }
 
 // Inspect says what is in the layers that opts selects, of what the cache or the
-// output folder has of them. Where earlier is not nil, they are compared with
-// what earlier has, as in [Builder.Why]. Nothing is built.
-func (b *Builder) Inspect(ctx context.Context, opts Options, earlier *Builder, against string) ([]*Inspected, error) {
+// output folder has of them. Nothing is built.
+func (b *Builder) Inspect(ctx context.Context, opts Options) ([]*Inspected, error) {
 	r, all, err := b.look(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	var before *run
-	var then map[string]*resolved
-	if earlier != nil {
-		if before, then, err = earlier.at(ctx, all, against); err != nil {
+	return r.inspectAll(ctx, all)
+}
+
+// InspectAgainst also compares the layers with what earlier has: a Builder of the
+// same project as it was at a revision, which name names. Layers that are no more
+// come last.
+func (b *Builder) InspectAgainst(ctx context.Context, opts Options, earlier *Builder, name string) ([]*Inspected, error) {
+	now := expand(b.Config, b.Config.Output, b.Indexes)
+	before, err := earlier.was(ctx, opts, now, name)
+	if err != nil {
+		return nil, err
+	}
+	// A layer may be named that is no more.
+	named := len(opts.Layers) > 0
+	opts.Layers = slices.DeleteFunc(slices.Clone(opts.Layers), func(layer string) bool {
+		is := Options{Layers: []string{layer}}.selects
+		return !slices.ContainsFunc(now, is) && slices.ContainsFunc(before.all, is)
+	})
+	var found []*Inspected
+	is := len(before.gone) == 0 || slices.ContainsFunc(now, opts.selects)
+	if is && (!named || len(opts.Layers) > 0) {
+		if found, err = b.Inspect(ctx, opts); err != nil {
 			return nil, err
 		}
 	}
-	var found []*Inspected
+	for _, in := range found {
+		if in.Against, err = before.compare(ctx, in); err != nil {
+			return nil, err
+		}
+	}
+	removed, err := before.removed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found = append(found, removed...); len(found) == 0 && ctx.Err() == nil {
+		return nil, errNoneSelected()
+	}
+	return found, ctx.Err()
+}
+
+func (r *run) inspectAll(ctx context.Context, all []*resolved) (found []*Inspected, err error) {
 	for _, res := range all {
 		in, err := r.inspect(ctx, res)
 		if err != nil {
 			return nil, err
-		}
-		if earlier != nil {
-			if in.Against, err = before.compared(ctx, in, then[res.id.String()], against); err != nil {
-				return nil, err
-			}
 		}
 		found = append(found, in)
 	}
@@ -182,32 +196,6 @@ func known(res *resolved) (all []inspect.Known) {
 		all = append(all, inspect.Known{Name: p.Name, Version: p.Version, File: p.File.Name})
 	}
 	return all
-}
-
-// compared compares an archive with that of the same target at a revision, which
-// this run is of; then is nil where there was none.
-func (r *run) compared(ctx context.Context, in *Inspected, then *resolved, name string) (*Compared, error) {
-	if then == nil {
-		return &Compared{Name: name, Unknown: "there was no such layer", Changes: []inspect.Change{}}, nil
-	}
-	if then.key != "" && then.key == in.Key {
-		return in.compare(in, name), nil
-	}
-	before, err := r.inspectCached(ctx, then)
-	if err != nil {
-		return nil, fmt.Errorf("at %s: %w", name, err)
-	}
-	if before != nil {
-		return in.compare(before, name), nil
-	}
-	c := &Compared{Name: name, Planned: true}
-	family := inspect.Files
-	if len(then.layer.Runtimes) > 0 {
-		family = then.layer.Runtimes[0].Family
-	}
-	planned := inspect.Planned(family, known(then))
-	c.Count, c.Changes = planned.Count(), inspect.Compare(planned, in.Inventory, true)
-	return c, nil
 }
 
 // CompareFile compares an archive with a zip file.

@@ -36,6 +36,19 @@ type run struct {
 }
 
 func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
+	r, err := b.prepare(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if r.chosen, err = choose(r.all, opts); err != nil {
+		return nil, err
+	}
+	r.warnDeprecated(time.Now().Format(time.DateOnly))
+	return r, nil
+}
+
+// prepare is a run for which no target is chosen yet.
+func (b *Builder) prepare(ctx context.Context, opts Options) (*run, error) {
 	if opts.Jobs <= 0 {
 		opts.Jobs = runtime.GOMAXPROCS(0)
 	}
@@ -58,11 +71,7 @@ func (b *Builder) newRun(ctx context.Context, opts Options) (*run, error) {
 		return nil, err
 	}
 	r.all = expand(b.Config, r.output, b.Indexes)
-	if r.chosen, err = choose(r.all, opts); err != nil {
-		return nil, err
-	}
 	r.ping = sync.OnceValues(func() (string, error) { return b.Containers.Ping(ctx) })
-	r.warnDeprecated(time.Now().Format(time.DateOnly))
 	return r, nil
 }
 

@@ -112,22 +112,30 @@ func choose(targets []target, opts Options) ([]target, error) {
 	}
 	var chosen []target
 	for _, t := range targets {
-		asked := func(name string) bool { return named(t.layer.Name, name) }
-		if (len(opts.Layers) == 0 || slices.ContainsFunc(opts.Layers, asked)) &&
-			(len(opts.Runtimes) == 0 || intersects(t.id.Runtimes, opts.Runtimes)) &&
-			(len(opts.Arches) == 0 || slices.ContainsFunc(opts.Arches, func(a runtimes.Arch) bool {
-				return slices.Contains(t.id.Arches, string(a))
-			})) {
+		if opts.selects(t) {
 			chosen = append(chosen, t)
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, &runtimes.InputError{
-			Problem: "no layer has the runtime and architecture asked for",
-			Hint:    "see what there is: layerbuild plan",
-		}
+		return nil, errNoneSelected()
 	}
 	return chosen, nil
+}
+
+func errNoneSelected() error {
+	return &runtimes.InputError{
+		Problem: "no layer has the runtime and architecture asked for",
+		Hint:    "see what there is: layerbuild plan",
+	}
+}
+
+// selects tells whether a target is one of those that are asked for.
+func (opts Options) selects(t target) bool {
+	asked := func(name string) bool { return named(t.layer.Name, name) }
+	has := func(a runtimes.Arch) bool { return slices.Contains(t.id.Arches, string(a)) }
+	return (len(opts.Layers) == 0 || slices.ContainsFunc(opts.Layers, asked)) &&
+		(len(opts.Runtimes) == 0 || intersects(t.id.Runtimes, opts.Runtimes)) &&
+		(len(opts.Arches) == 0 || slices.ContainsFunc(opts.Arches, has))
 }
 
 // named tells whether a layer is the one, or one of those, that an argument

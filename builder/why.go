@@ -103,12 +103,12 @@ func (b *Builder) inputs(ctx context.Context, targets []*resolved, name string) 
 // at resolves the same targets, by name, in this builder's project, which is that
 // at the revision name.
 func (b *Builder) at(ctx context.Context, targets []*resolved, name string) (*run, map[string]*resolved, error) {
-	r, err := b.newRun(ctx, Options{})
+	r, err := b.prepare(ctx, Options{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("at %s: %w", name, err)
 	}
 	r.readOnly = true
-	r.chosen = slices.DeleteFunc(r.chosen, func(t target) bool {
+	r.chosen = slices.DeleteFunc(slices.Clone(r.all), func(t target) bool {
 		return !slices.ContainsFunc(targets, func(res *resolved) bool { return res.id.String() == t.id.String() })
 	})
 	all, err := r.resolveAll(ctx, false)

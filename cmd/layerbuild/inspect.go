@@ -34,10 +34,11 @@ and the largest files. A layer is read from the cache, or as it was delivered; a
 zip file may be anybody's: what is in it says itself what it is.
 
 With --against it shows what differs from another archive, or from the project
-as it was at a revision of its Git repository. Where no cache has that one's
-archive any more, packages and versions are compared, without sizes. With
---budget the exit code is 1 where an archive is larger than that, unzipped,
-which is what counts against Lambda's limit. Nothing is built.`,
+as it was at a revision of its Git repository: layers that are new or gone are
+told of, too. Where no cache has that one's archive any more, packages and
+versions are compared, without sizes. With --budget the exit code is 1 where an
+archive is larger than that, unzipped, which is what counts against Lambda's
+limit. Nothing is built.`,
 		Example: `  layerbuild inspect api
   layerbuild inspect layer.zip --against old.zip
   layerbuild inspect api --budget 80MB
@@ -147,7 +148,7 @@ func (i *inspecting) inspect(ctx context.Context, args []string) (found []*build
 func (i *inspecting) layers(ctx context.Context, names []string, alone bool) (found []*builder.Inspected, err error) {
 	err = i.sel.run(ctx, i.ui, names, func(b *builder.Builder, opts builder.Options) error {
 		if i.against == "" || alone {
-			found, err = b.Inspect(ctx, opts, nil, "")
+			found, err = b.Inspect(ctx, opts)
 			return err
 		}
 		earlier, done, err := builderAt(ctx, b, i.against)
@@ -155,7 +156,7 @@ func (i *inspecting) layers(ctx context.Context, names []string, alone bool) (fo
 			return err
 		}
 		defer done()
-		found, err = b.Inspect(ctx, opts, earlier, i.against)
+		found, err = b.InspectAgainst(ctx, opts, earlier, i.against)
 		return err
 	})
 	return found, err

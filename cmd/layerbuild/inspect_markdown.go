@@ -15,8 +15,12 @@ import (
 // pull request. All packages are folded away.
 func writeMarkdown(w io.Writer, found []*builder.Inspected, shown int) error {
 	var out bytes.Buffer
-	for n, in := range found {
-		if n > 0 {
+	overview := markdownOverview(&out, found)
+	for _, in := range found {
+		if what := became(in); overview && (what == builder.LayerRemoved || what == builder.LayerUnchanged) {
+			continue // its row says all
+		}
+		if out.Len() > 0 {
 			fmt.Fprintln(&out)
 		}
 		fmt.Fprintf(&out, "### %s\n\n", cell(inspectedName(in)))
@@ -37,12 +41,39 @@ func writeMarkdown(w io.Writer, found []*builder.Inspected, shown int) error {
 	return err
 }
 
+// markdownOverview says of each layer what became of it, where there is more to
+// say than of one that is still there.
+func markdownOverview(out *bytes.Buffer, found []*builder.Inspected) bool {
+	if len(found) == 0 || became(found[0]) == "" || len(found) == 1 && became(found[0]) != builder.LayerRemoved {
+		return false
+	}
+	fmt.Fprintf(out, "| layer | since %s | packages | | unzipped | |\n| --- | --- | ---: | ---: | ---: | ---: |\n", cell(found[0].Against.Name))
+	for _, in := range found {
+		c := in.Against
+		what, packages, unzipped, more := c.Layer, fmt.Sprint(in.Count()), size(in.Size), ""
+		switch {
+		case what == builder.LayerAdded:
+			what = "new"
+		case what == builder.LayerRemoved:
+			packages, unzipped = "", ""
+		}
+		if c.Target != nil {
+			what += ", was " + cell(strings.Join(c.Target.Runtimes, "+"))
+		}
+		if !c.Planned {
+			more = difference(in.Size - c.Size)
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | %+d | %s | %s |\n", cell(inspectedName(in)), what, packages, in.Count()-c.Count, unzipped, more)
+	}
+	return true
+}
+
 func markdownCompared(out *bytes.Buffer, in *builder.Inspected, shown int) {
 	c := in.Against
-	name := cell(c.Name)
+	name := cell(againstName(c))
 	switch {
-	case c.Unknown != "":
-		fmt.Fprintf(out, "Against %s: %s. %s; %s unzipped (%s of Lambda's limit), %s zipped\n", name, c.Unknown, contents(in), size(in.Size), ofLimit(in.Size), size(in.ZipSize))
+	case c.Layer == builder.LayerAdded:
+		fmt.Fprintf(out, "New since %s. %s; %s unzipped (%s of Lambda's limit), %s zipped\n", name, contents(in), size(in.Size), ofLimit(in.Size), size(in.ZipSize))
 		return
 	case c.Planned:
 		fmt.Fprintf(out, "%s; %s unzipped (%s of Lambda's limit), %s zipped. No cache has the archive of %s: versions only.\n",

@@ -45,6 +45,10 @@ func writeInspected(w io.Writer, found []*builder.Inspected, shown int) error {
 		if n > 0 {
 			fmt.Fprintln(&out)
 		}
+		if became(in) == builder.LayerRemoved {
+			prose("%s: removed since %s; %s", inspectedName(in), in.Against.Name, removedText(in.Against))
+			continue
+		}
 		prose("%s: %s", inspectedName(in), contents(in))
 		sums := [][2]string{
 			{"unzipped", fmt.Sprintf("%9s, %s of Lambda's limit for a function and its layers", size(in.Size), ofLimit(in.Size))},
@@ -206,14 +210,14 @@ func newer(a, b string) bool {
 func writeCompared(out *bytes.Buffer, in *builder.Inspected, shown, width int) {
 	c := in.Against
 	switch {
-	case c.Unknown != "":
-		fmt.Fprintln(out, fold("against "+c.Name+": "+c.Unknown, width, hanging))
+	case c.Layer == builder.LayerAdded:
+		fmt.Fprintln(out, fold("new since "+c.Name, width, hanging))
 		return
 	case c.Planned:
-		fmt.Fprintln(out, fold("against "+c.Name+", whose archive is in no cache: versions only", width, hanging))
+		fmt.Fprintln(out, fold("against "+againstName(c)+", whose archive is in no cache: versions only", width, hanging))
 	default:
 		sizes := fmt.Sprintf("unzipped %s, zipped %s", difference(in.Size-c.Size), difference(in.ZipSize-c.ZipSize))
-		fmt.Fprintln(out, fold("against "+c.Name+": "+sizes, width, hanging))
+		fmt.Fprintln(out, fold("against "+againstName(c)+": "+sizes, width, hanging))
 	}
 	if len(c.Changes) == 0 {
 		fmt.Fprintln(out, "  no package changed")
@@ -235,6 +239,33 @@ func writeCompared(out *bytes.Buffer, in *builder.Inspected, shown, width int) {
 	if rest := len(c.Changes) - shown; rest > 0 {
 		fmt.Fprintln(out, plural(rest, "  %d other change (--all)", "  %d other changes (--all)"))
 	}
+}
+
+// became is what became of a layer since a revision, "" where it was compared
+// with none.
+func became(in *builder.Inspected) string {
+	if in.Against == nil {
+		return ""
+	}
+	return in.Against.Layer
+}
+
+// againstName names what an archive was compared with, and its runtimes where
+// they were others.
+func againstName(c *builder.Compared) string {
+	if c.Target == nil {
+		return c.Name
+	}
+	return fmt.Sprintf("%s (%s)", c.Name, strings.Join(c.Target.Runtimes, "+"))
+}
+
+// removedText says what was in a layer that is no more.
+func removedText(c *builder.Compared) string {
+	text := plural(c.Count, "it had %d package", "it had %d packages")
+	if !c.Planned {
+		text += plural(c.Files, ", %d file, ", ", %d files, ") + size(c.Size) + " unzipped"
+	}
+	return text
 }
 
 // changeText says what became of a package: "1.0 → 1.1", "2.0 is new".

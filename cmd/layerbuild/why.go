@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +102,13 @@ func builderAt(ctx context.Context, b *builder.Builder, revision string) (earlie
 	done = func() { os.RemoveAll(folder) }
 	var config *builder.Config
 	if err = git.Checkout(ctx, b.Config.Root, revision, folder); err == nil {
-		if config, err = builder.LoadConfig(filepath.Join(folder, filepath.Base(b.Config.File))); err != nil {
+		file := filepath.Join(folder, filepath.Base(b.Config.File))
+		if _, err = os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			config, err = builder.NoConfig(folder) // and so no layer
+		} else {
+			config, err = builder.LoadConfig(file)
+		}
+		if err != nil {
 			err = fmt.Errorf("at %s: %w", revision, err)
 		}
 	}
