@@ -44,6 +44,10 @@ func (r run) explain(err error) error {
 		return err
 	}
 	text := strings.Join(lines, "\n")
+	if m := blockedMirror.FindStringSubmatch(text); m != nil {
+		return &runtimes.InputError{File: r.job.Module, Problem: "Maven asks no repository by http: " + m[1],
+			Hint: "name it by https, or a mirror of it in ~/.m2/settings.xml"}
+	}
 	if cause := networkCause(text, r.logins); cause != nil {
 		return cause
 	}
@@ -84,9 +88,6 @@ func subject(text string) string {
 
 // networkCause finds why a repository gave nothing, nil where it answered.
 func networkCause(text string, logins []runtimes.Login) error {
-	if m := blockedMirror.FindStringSubmatch(text); m != nil {
-		return &runtimes.InputError{Problem: "Maven asks no repository by http: " + m[1], Hint: "name it by https"}
-	}
 	m := transferFailed.FindStringSubmatch(text)
 	if m == nil {
 		return nil

@@ -39,7 +39,7 @@ func TestExplain(t *testing.T) {
 		"no connection": {"[ERROR] … Could not transfer artifact x:lib:pom:1 from/to mine " + where + ": Connect to repo.example:443 failed: Connection refused -> [Help 1]",
 			"fetch x:lib:pom:1 from https://repo.example/m2: Connect to repo.example:443 failed: Connection refused"},
 		"http": {"[ERROR] … Could not transfer artifact x:lib:pom:1 from/to maven-default-http-blocker (http://0.0.0.0/): Blocked mirror for repositories: [mine (http://repo.example/, default, releases+snapshots)]",
-			"Maven asks no repository by http: mine (http://repo.example/, default, releases+snapshots)"},
+			"app/pom.xml: Maven asks no repository by http: mine (http://repo.example/, default, releases+snapshots)"},
 		"anything else": {"[INFO] Scanning for projects...\n[ERROR] Something broke -> [Help 1]\n[ERROR] \n[ERROR] To see the full stack trace of the errors, re-run Maven with the -e switch.\n[ERROR] [Help 1] http://help.example",
 			"app/pom.xml: cannot be resolved: Something broke"},
 	} {

@@ -62,7 +62,7 @@ func namedLock(project fs.FS, dir, name string) (foundLock, error) {
 			Hint: "known are gradle.lockfile and poms, *.xml",
 		}
 	case !exists(project, file):
-		return found, &runtimes.InputError{File: file, Problem: "there is no such file", Hint: "lockfile is a path below the layer's folder"}
+		return found, &runtimes.InputError{File: file, Problem: "there is no such file", Hint: "lockfile is the name of a file in the layer's folder"}
 	}
 	return found, nil
 }

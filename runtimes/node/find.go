@@ -126,7 +126,7 @@ func namedLock(project fs.FS, dir, name string) (foundLock, error) {
 				break
 			}
 		}
-		return foundLock{}, &runtimes.InputError{File: path.Join(dir, name), Problem: "there is no such lock file", Hint: "lockfile is a path below the layer's folder"}
+		return foundLock{}, &runtimes.InputError{File: path.Join(dir, name), Problem: "there is no such lock file", Hint: "lockfile is the name of a file in the layer's folder"}
 	}
 	for _, other := range unread {
 		if path.Base(name) == other.name {

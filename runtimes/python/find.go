@@ -94,7 +94,7 @@ func namedLock(project fs.FS, dir, name string) (foundLock, error) {
 				return foundLock{file: found, format: f}, nil
 			}
 		}
-		return foundLock{}, &runtimes.InputError{File: file, Problem: "there is no such lock file", Hint: "lockfile is a path below the layer's folder"}
+		return foundLock{}, &runtimes.InputError{File: file, Problem: "there is no such lock file", Hint: "lockfile is the name of a file in the layer's folder"}
 	}
 	return foundLock{file: file, format: f}, nil
 }

@@ -24,7 +24,7 @@ func TestFindLock(t *testing.T) {
 			"api/uv.lock api/uv.lock is used, and api/requirements.txt beside it is not; set lockfile: requirements.txt to use that one", ""},
 		{"unless the other is named", "uv.lock requirements.txt", ".", "requirements.txt", "requirements.txt", ""},
 		{"another name", "locks/prod.txt", ".", "locks/prod.txt", "locks/prod.txt", ""},
-		{"named and not there", "uv.lock", "api", "requirements.txt", "api/requirements.txt: there is no such lock file", "below the layer's folder"},
+		{"named and not there", "uv.lock", "api", "requirements.txt", "api/requirements.txt: there is no such lock file", "in the layer's folder"},
 		{"named and not known", "api/deps.yaml", "api", "deps.yaml", "api/deps.yaml: not the name of a lock file that is known", "uv.lock"},
 		{"poetry", "poetry.lock pyproject.toml", ".", "", "poetry.lock", ""},
 		{"poetry by name", "api/poetry.lock", "api", "poetry.lock", "api/poetry.lock", ""},
