@@ -37,25 +37,32 @@ func refusedImage(text, image string) error {
 	if m == nil {
 		return nil
 	}
-	e := &runtimes.LoginError{Host: imageHost(image), Status: http.StatusUnauthorized, Of: runtimes.OfImages}
+	e := &runtimes.LoginError{Host: ImageHost(image), Status: http.StatusUnauthorized, Of: runtimes.OfImages}
 	if m[1] == "403" {
 		e.Status = http.StatusForbidden
 	}
-	file := config.LoadDefaultConfigFile(io.Discard)
-	key := e.Host
+	e.From = ImageLogin(e.Host)
+	return fmt.Errorf("pull image %s: %w", image, e)
+}
+
+// ImageLogin is the file that names Docker's login for a registry, "" where there
+// is none.
+func ImageLogin(host string) string {
+	key := host
 	if key == dockerHub {
 		key = "https://index.docker.io/v1/"
 	}
-	if l, err := file.GetAuthConfig(key); err == nil && (l.Username != "" || l.IdentityToken != "" || l.RegistryToken != "") {
-		e.From = filepath.Join(config.Dir(), config.ConfigFileName)
+	l, err := config.LoadDefaultConfigFile(io.Discard).GetAuthConfig(key)
+	if err != nil || l.Username == "" && l.IdentityToken == "" && l.RegistryToken == "" {
+		return ""
 	}
-	return fmt.Errorf("pull image %s: %w", image, e)
+	return filepath.Join(config.Dir(), config.ConfigFileName)
 }
 
 const dockerHub = "docker.io"
 
-// imageHost is the registry that an image's name means.
-func imageHost(image string) string {
+// ImageHost is the registry that an image's name means.
+func ImageHost(image string) string {
 	host, _, ok := strings.Cut(image, "/")
 	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
 		return dockerHub

@@ -20,6 +20,17 @@ func (e *Engine) ResolveImage(ctx context.Context, ref string) (string, error) {
 	if strings.Contains(ref, "@") {
 		return "", fmt.Errorf("resolve image %s: it has a digest already", ref)
 	}
+	return e.askImage(ctx, ref)
+}
+
+// AskImage tells whether the registry would give ref, by its tag or its digest.
+// Its layers are not asked for.
+func (e *Engine) AskImage(ctx context.Context, ref string) error {
+	_, err := e.askImage(ctx, ref)
+	return err
+}
+
+func (e *Engine) askImage(ctx context.Context, ref string) (string, error) {
 	c, err := e.dial(ctx)
 	if err != nil {
 		return "", err

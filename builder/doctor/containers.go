@@ -16,10 +16,12 @@ type Containers struct {
 	Asked  string                   // the engine that options and configuration ask for: "auto", "buildkit" or "direct"
 	Runs   map[runtimes.Arch]string // what of the configuration needs a container of an architecture
 	Arches []runtimes.Arch          // those of the configuration, or all
+	Images []Image                  // those that builds would use
 }
 
-// startLimit is enough for a daemon that layerbuild starts itself.
-const startLimit = 40 * time.Second
+// startLimit is enough for a daemon that layerbuild starts itself, and for what
+// that asks.
+const startLimit = 40*time.Second + imageLimit
 
 // Check says which engine would be used, why, and for which platforms containers
 // can run.
@@ -45,7 +47,8 @@ func (c Containers) look(ctx context.Context) []Finding {
 			all = append(all, c.platform(ctx, arch, worker))
 		}
 	}
-	return append(all, c.others(ctx)...)
+	all = append(all, c.others(ctx)...)
+	return append(all, c.images(ctx)...)
 }
 
 // without says what it means that no BuildKit answers.

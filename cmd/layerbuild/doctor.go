@@ -30,8 +30,9 @@ func newDoctor(ui *ui) *cobra.Command {
 		Use:   "doctor",
 		Short: "Find out why builds fail or are slow here, and what to do",
 		Long: `Doctor looks at all that a build needs: the engine and the platforms that it
-runs, folders and disks, proxies and certificates, the package indexes of the
-configuration's layers, remote caches, tools, and the clock. What it says are
+runs, the registries of its images, folders and disks, proxies and certificates,
+the package indexes of the configuration's layers, remote caches, tools, and the
+clock. What it says are
 lines that begin with ok, warn or fail; below a warn or fail is what to do.
 
 It asks servers as a build would, with its logins, and shows none of them. A

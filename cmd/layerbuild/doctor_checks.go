@@ -211,6 +211,7 @@ func (p *patient) containers() {
 			}
 		}
 	}
+	c.Images = images(p.config.Layers, c.Asked)
 	if len(p.config.Layers) == 0 {
 		c.Arches = []runtimes.Arch{runtimes.X86_64, runtimes.ARM64}
 	}
@@ -221,6 +222,27 @@ func (p *patient) containers() {
 		return look(ctx)
 	}
 	p.checks = append(p.checks, check)
+}
+
+// images are those that builds of the layers begin with, where they take a
+// container.
+func images(layers []builder.Layer, engine string) (all []doctor.Image) {
+	for _, l := range layers {
+		if (l.Plain || engine == "direct") && runsInContainer(l) == "" {
+			continue
+		}
+		for _, info := range l.Runtimes {
+			for _, arch := range l.Architectures {
+				t := runtimes.Target{Runtime: info, Arch: arch, Own: l.Own}
+				jars := info.Family == "java" && l.Own.Empty()
+				if jars {
+					t.Arch = runtimes.X86_64 // one image does for all
+				}
+				all = append(all, doctor.Image{Ref: t.Image(jars || len(l.AllowScripts) > 0), Arch: t.Arch})
+			}
+		}
+	}
+	return all
 }
 
 // runsInContainer says what of a layer's configuration needs a container. Which

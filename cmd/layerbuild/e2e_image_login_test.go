@@ -57,11 +57,34 @@ func TestImageLogin(t *testing.T) {
 		}
 	}
 	fails(host + " wants a user and a password (401 Unauthorized), and none is known for it")
+	diagnosed := func(code int, texts ...string) {
+		t.Helper()
+		stdout, _ := r.run(code, "doctor")
+		for _, text := range texts {
+			if !strings.Contains(stdout, text) {
+				t.Errorf("doctor does not say %s:\n%s", text, stdout)
+			}
+		}
+		if strings.Contains(stdout, "me:right") {
+			t.Errorf("doctor shows a password:\n%s", stdout)
+		}
+	}
+	diagnosed(1, "fail  image registry  "+host+" wants a user and a password (401 Unauthorized), and none is known for it",
+		"fix: logins of image registries are Docker's: run docker login "+host)
 	login("wrong")
+	diagnosed(1, "fail  image registry  "+host+" refuses the user or password (401 Unauthorized)", "fix: logins of image registries are Docker's")
 	fails(host + " refuses the user or password (401 Unauthorized) that " + filepath.Join(docker, "config.json") + " has for it")
 	login("right")
+	diagnosed(0, "ok    image registry  "+host+" answers (", " ms) and takes the login of "+filepath.Join(docker, "config.json"))
 	r.run(0, "lock")
 	if lock := r.read("layerbuild.lock"); !strings.Contains(lock, host+"/lambda/python:3.11") {
 		t.Errorf("the image is not locked:\n%s", lock)
 	}
+
+	// What no registry has, and a registry that is not there.
+	config := r.read("layerbuild.yaml")
+	r.write("layerbuild.yaml", strings.Replace(config, "python:3.11", "python:0.1", 1))
+	diagnosed(1, "fail  image registry  "+host+": "+host+"/lambda/python:0.1: the registry has no such image", "fix: check the image's name and tag")
+	r.write("layerbuild.yaml", strings.Replace(config, host, "127.0.0.1:1", 1))
+	diagnosed(1, "fail  image registry  127.0.0.1:1 does not answer BuildKit: ", "fix: see whether the name is right")
 }
