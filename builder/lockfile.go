@@ -26,6 +26,10 @@ type lockFile struct {
 	// renewal is set for [Builder.Lock]: pins then begin empty, so that only
 	// what is asked for comes to be in them, and are not written here.
 	renewal *renewal
+
+	// noBuilds is set where builds are not of interest: nothing is resolved for
+	// them.
+	noBuilds bool
 }
 
 func openLockFile(root string) (*lockFile, error) {
@@ -171,6 +175,10 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 			if l.renewal == nil && before.Input == q.Digest() {
 				q.Places = r.withPlaces(q.Places, before.Places) // which other commands are for
 			}
+			if q.Build && l.noBuilds {
+				to[q.Name] = q.Answer(nil)
+				continue
+			}
 			r.note(TargetID{}, "resolving "+subject(q))
 			if _, err := l.pinOne(ctx, q.Tool, earlier, pins, r.Builder); err != nil {
 				return false, err
@@ -183,7 +191,7 @@ func (l *lockFile) answer(ctx context.Context, questions []runtimes.Question, r 
 			if err != nil {
 				return false, err
 			}
-			to[q.Name] = runtimes.Resolution{Input: q.Digest(), Places: placeNames(q.Places), Packages: packages}
+			to[q.Name] = q.Answer(packages)
 			changed = true
 		}
 		return changed, nil
@@ -199,15 +207,6 @@ func (r *run) withPlaces(places []runtimes.Place, more []string) []runtimes.Plac
 		}
 	}
 	return all
-}
-
-func placeNames(places []runtimes.Place) []string {
-	names := make([]string, len(places))
-	for i, p := range places {
-		names[i] = p.String()
-	}
-	slices.Sort(names)
-	return names
 }
 
 // resolveOpen resolves what an input leaves open, or says why that may not be.

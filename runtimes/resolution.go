@@ -63,6 +63,16 @@ func (q Question) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Answer is the resolution of q to packages, which are sorted.
+func (q Question) Answer(packages []Pinned) Resolution {
+	places := make([]string, len(q.Places))
+	for i, p := range q.Places {
+		places[i] = p.String()
+	}
+	slices.Sort(places)
+	return Resolution{Input: q.Digest(), Places: places, Packages: packages}
+}
+
 // AnsweredBy tells whether r answers q: it came of the same input, and holds at
 // all of q's places.
 func (q Question) AnsweredBy(r Resolution) bool {

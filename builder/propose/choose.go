@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -21,14 +22,15 @@ type choice struct {
 
 // choose finds a layer's runtimes: those that the user named for the language,
 // else the newest that the project's files allow and that everything is locked
-// with a prebuilt file for.
+// with a prebuilt file for. Where there is none, it is that which lacks least.
 func (p Project) choose(language Language, l Layer, found runtimes.Detected) (choice, error) {
 	if named := p.named(language.Name()); len(named) > 0 {
 		t, err := p.try(language, l, named...)
 		return choice{names(named), "", t.warning, t.parts}, err
 	}
 	candidates, why := p.candidates(language.Name(), found.Versions)
-	var fallback *choice
+	var best *choice
+	least := 0
 	var first error
 	for i, info := range candidates {
 		t, err := p.try(language, l, info)
@@ -36,22 +38,26 @@ func (p Project) choose(language Language, l Layer, found runtimes.Detected) (ch
 			first = errors.Join(first, err)
 			continue
 		}
+		if best != nil && t.lacks >= least {
+			continue
+		}
 		c := choice{[]string{info.Name}, why, t.warning, t.parts}
-		if i > 0 && why == newestOfAll {
-			c.why = "the newest that the lock file has prebuilt packages for"
+		switch {
+		case i == 0:
+		case t.unknown, t.lacks > 0:
+			c.why += ", but for newer ones that lack more"
+		default:
+			c.why += ", with everything prebuilt"
 		}
 		if p.retired(info) {
 			c.why += fmt.Sprintf("; Lambda retired it on %s", info.Deprecated)
 		}
-		if t.warning == "" {
-			return c, nil
-		}
-		if fallback == nil {
-			fallback = &c
+		if best, least = &c, t.lacks; least == 0 {
+			break
 		}
 	}
-	if fallback != nil {
-		return *fallback, nil
+	if best != nil {
+		return *best, nil
 	}
 	return choice{}, firstOf(first)
 }
@@ -117,34 +123,99 @@ func (p Project) retired(i runtimes.Info) bool {
 // trial is what came of reading a lock file for a runtime.
 type trial struct {
 	warning string
+	lacks   int  // how many packages have no prebuilt file that another runtime may have
+	unknown bool // a network was not asked
 	parts   []string
 }
 
-// try reads the layer's lock file for runtimes, without asking any network.
-// Where that would be needed, nothing is known and nothing is wrong.
+// unusable is what a runtime lacks for which the lock file cannot be used at all.
+const unusable = math.MaxInt
+
+// try reads the layer's lock file for runtimes. Where that takes a network and
+// none may be asked, nothing is known and nothing is wrong.
 func (p Project) try(language Language, l Layer, infos ...runtimes.Info) (trial, error) {
 	var t trial
 	for _, info := range infos {
 		for _, arch := range l.Arches {
-			recipe, err := language.Recipe(p.FS, runtimes.Target{Runtime: info, Arch: runtimes.Arch(arch), Path: l.Path})
-			incomplete, unresolved := (*runtimes.Incomplete)(nil), (*runtimes.Unresolved)(nil)
-			switch {
-			case errors.As(err, &incomplete), errors.As(err, &unresolved):
-				continue
-			case err != nil:
+			target := runtimes.Target{Runtime: info, Arch: runtimes.Arch(arch), Path: l.Path}
+			recipe, err := p.read(language, target)
+			if toAsk(err) {
+				var known bool
+				if recipe, known, err = p.ask(target); err != nil {
+					t.warning, t.lacks = err.Error(), unusable
+					continue
+				}
+				if !known {
+					t.unknown = true
+					continue
+				}
+			}
+			if err != nil {
 				return t, err
 			}
-			t.parts = append(t.parts, partsOf(recipe)...)
-			if missing := recipe.Missing(); len(missing) > 0 {
-				t.warning = fmt.Sprintf("nothing of %s fits %s on %s", packageNames(missing), info.Name, arch)
-			} else if built := recipe.Built(); len(built) > 0 {
-				t.warning = packageNames(built) + " must be built in a container"
-			} else if recipe.Managed {
-				t.warning = "installed in a container, by the manager that wrote it"
-			}
+			t.judge(recipe, info, arch)
 		}
 	}
 	return t, nil
+}
+
+// read has a recipe made. What builds need does not matter to it: it is taken to
+// be nothing.
+func (p Project) read(language Language, t runtimes.Target) (runtimes.Recipe, error) {
+	recipe, err := language.Recipe(p.FS, t)
+	if unresolved := (*runtimes.Unresolved)(nil); errors.As(err, &unresolved) && unresolved.Questions[0].Build {
+		t.Pins.Builds = make(map[string]runtimes.Resolution)
+		for _, q := range unresolved.Questions {
+			t.Pins.Builds[q.Name] = q.Answer(nil)
+		}
+		return language.Recipe(p.FS, t)
+	}
+	return recipe, err
+}
+
+// toAsk tells whether a network must be asked before more is known.
+func toAsk(err error) bool {
+	incomplete, unresolved := (*runtimes.Incomplete)(nil), (*runtimes.Unresolved)(nil)
+	return errors.As(err, &incomplete) || errors.As(err, &unresolved)
+}
+
+// ask has a recipe made with a network's help. Its error says why there is none
+// for the target.
+func (p Project) ask(t runtimes.Target) (recipe runtimes.Recipe, known bool, err error) {
+	if p.Ask == nil {
+		return recipe, false, nil
+	}
+	recipe, err = p.Ask(t)
+	if input := (*runtimes.InputError)(nil); errors.As(err, &input) {
+		without := *input
+		without.File = "" // which the layer names
+		return recipe, true, errors.New(firstLine(without.Error()))
+	}
+	return recipe, err == nil, nil
+}
+
+// judge sees what stands in the way of a recipe. What of the project itself is
+// built is so for every runtime.
+func (t *trial) judge(recipe runtimes.Recipe, info runtimes.Info, arch string) {
+	t.parts = append(t.parts, partsOf(recipe)...)
+	missing, built := recipe.Missing(), recipe.Built()
+	if t.lacks != unusable {
+		t.lacks += len(missing)
+		for _, pkg := range built {
+			if pkg.Build.Folder == "" {
+				t.lacks++
+			}
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		t.warning = fmt.Sprintf("nothing of %s fits %s on %s", packageNames(missing), info.Name, arch)
+	case t.lacks == unusable:
+	case len(built) > 0:
+		t.warning = packageNames(built) + " must be built in a container"
+	case recipe.Managed:
+		t.warning = "installed in a container, by the manager that wrote it"
+	}
 }
 
 // partsOf are the folders of the project that a recipe takes packages from.
@@ -159,6 +230,16 @@ func partsOf(r runtimes.Recipe) []string {
 		}
 	}
 	return parts
+}
+
+// firstLine is the beginning of a text that may be an essay.
+func firstLine(text string) string {
+	const most = 160
+	line, _, _ := strings.Cut(text, "\n")
+	if runes := []rune(line); len(runes) > most {
+		line = string(runes[:most]) + "…"
+	}
+	return line
 }
 
 // packageNames names a few packages.

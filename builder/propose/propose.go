@@ -4,7 +4,7 @@
 // A [Source] reads one such thing and returns a [Proposal]. Proposals are data:
 // the command line asks about their layers, and [Render] writes those that are
 // wanted as a commented layerbuild.yaml, which package builder reads. Nothing
-// here runs a program or asks a network.
+// here runs a program, or asks a network but by [Project.Ask].
 package propose
 
 import (
@@ -124,7 +124,12 @@ type Project struct {
 
 	Runtimes []string // that the user named, for the layers of their languages
 	Arches   []string // that the user named, for all layers
-	Today    string   // "2026-11-25": what Lambda has retired by then is not proposed
+	// Ask makes a recipe with a network's help, where a lock file leaves something
+	// to a package index. An [*runtimes.InputError] says that there is none for
+	// the target, any other error that nothing is known; nil: none may be asked.
+	Ask func(runtimes.Target) (runtimes.Recipe, error)
+
+	Today string // "2026-11-25": what Lambda has retired by then is not proposed
 }
 
 // Language is what a language's plugin knows of a project that nobody has

@@ -150,12 +150,16 @@ func join(a, b string) string { return strings.Trim(a+"\n"+b, "\n") }
 // oneLine makes text fit for a comment.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// wrap breaks the lines of a text that are longer than n columns.
+// wrap breaks the lines of a text that are longer than n columns. Of a word that
+// is longer by itself, which is a path in deep folders, the end is kept.
 func wrap(text string, n int) string {
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {
 		at := ""
 		for _, word := range strings.Fields(line) {
+			if runes := []rune(word); len(runes) > n {
+				word = "…" + string(runes[len(runes)-n+1:])
+			}
 			if at != "" && len([]rune(at))+1+len([]rune(word)) > n {
 				lines, at = append(lines, at), ""
 			}

@@ -2,6 +2,7 @@ package propose
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -128,5 +129,42 @@ func TestRenderRefuses(t *testing.T) {
 		if data, err := Render(Proposal{Layers: []Layer{l}}); err == nil {
 			t.Errorf("no error of:\n%s", data)
 		}
+	}
+}
+
+// TestRenderDeep: what stands in a deep folder has long names, which no comment
+// takes over the line's end; only a value may.
+func TestRenderDeep(t *testing.T) {
+	deep := strings.Repeat("applications/", 9) + "api"
+	p := Proposal{Notes: []string{"functions of " + deep + ": no layer"}}
+	for i, runtime := range []string{"python3.13", "nodejs22.x"} {
+		p.Layers = append(p.Layers, Layer{
+			Name: fmt.Sprint("api", i), Path: deep, Runtimes: []string{runtime}, Arches: []string{"x86_64"},
+			Comments: map[string]string{
+				"":              deep + "/pyproject.toml; nothing of six fits",
+				"path":          "what a plugin installed",
+				"runtime":       "newest that requires-python of " + deep + "/pyproject.toml allows: >=3.11",
+				"architectures": strings.Repeat("x", 130),
+			},
+			Options: []Option{
+				{Name: "exclude", Value: []string{strings.Repeat("q", 60), strings.Repeat("r", 40)}, Comment: "what the runtime has"},
+				{Name: "include", Value: map[string]string{deep: "python/" + deep}, Comment: "so does " + deep},
+			},
+			Notes: []string{deep + "/Makefile: nobody reads it"},
+		})
+	}
+	data, err := Render(p)
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, data)
+	}
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSuffix(line, "\n")
+		value, comment, _ := strings.Cut(line, "#")
+		if len([]rune(line)) > columns && !strings.Contains(line, schemaLine) && (comment != "" || !strings.Contains(value, deep)) {
+			t.Errorf("a line of %d columns: %s", len([]rune(line)), line)
+		}
+	}
+	if !strings.Contains(string(data), "/applications/api/pyproject.toml;\n") {
+		t.Errorf("the end of a path is not in:\n%s", data)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,8 @@ ignores, node_modules, virtual environments and vendored folders are passed over
 
 On a terminal it asks about each layer; elsewhere, and with --yes, it takes them
 as they are. Runtimes are what the project says of its language's version, else
-Lambda's newest; comments in the file say which and why.`,
+Lambda's newest, for which everything is prebuilt; comments in the file say which
+and why. Package indexes are asked where a lock file leaves that open.`,
 		Example: `  layerbuild init
   layerbuild init --runtime python3.13 --arch arm64 --yes
   layerbuild init services/api services/worker
@@ -98,12 +100,15 @@ func (s *starting) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	ctxAsk, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	project.Ask = s.asker(ctxAsk)
 	source, file, err := project.Find(s.from)
 	if err != nil {
 		return err
 	}
 	proposal, err := project.Read(source, file)
-	if err != nil {
+	if err := cmp.Or(ctx.Err(), err); err != nil {
 		return err
 	}
 	for _, left := range proposal.Left {

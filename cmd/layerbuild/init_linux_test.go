@@ -6,11 +6,17 @@ import (
 	"testing"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
 // TestInitAsks: the dialogue of init on a terminal, with wrong answers, an edit
 // and a layer that is skipped.
 func TestInitAsks(t *testing.T) {
+	index, err := wheelhouse.Serve(scriptWheels()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer index.Close()
 	for _, test := range []struct {
 		name   string
 		typed  []string // after each prompt
@@ -27,11 +33,13 @@ func TestInitAsks(t *testing.T) {
 			t.Chdir(t.TempDir())
 			t.Setenv("NO_COLOR", "1")
 			t.Setenv("CI", "")
+			t.Setenv("PIP_INDEX_URL", index.SimpleURL())
+			t.Setenv("LAYERBUILD_CACHE_DIR", t.TempDir())
 			for _, dir := range []string{"api", "jobs"} {
 				if err := os.Mkdir(dir, 0o777); err != nil {
 					t.Fatal(err)
 				}
-				put(t, dir+"/requirements.txt", "six==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274\n")
+				put(t, dir+"/requirements.txt", requirements(index, []string{"core==1.0"}))
 			}
 			master, slave := openTerminal(t, 100)
 			s := watch(t, master)
