@@ -122,7 +122,8 @@ func wanted(q runtimes.FileRequest, f runtimes.File) bool {
 func (x *Index) list(ctx context.Context, index, name string) ([]runtimes.File, error) {
 	address, err := url.JoinPath(index, name, "/")
 	if err != nil {
-		return nil, &runtimes.InputError{Problem: "the address of the package index cannot be read"}
+		return nil, &runtimes.InputError{Problem: "the address of the package index cannot be read",
+			Hint: "it must look like https://packages.example/simple"}
 	}
 	f := fetcher{client: x.Client, newBackOff: x.newBackOff}
 	files, err := try(ctx, f, address, func() ([]runtimes.File, error) {

@@ -144,7 +144,8 @@ func inRepository(repository, path string) (string, error) {
 	base := cmp.Or(repository, DefaultRepository())
 	address, err := url.JoinPath(base, path)
 	if err != nil || base == "" {
-		return "", &runtimes.InputError{Problem: "the address of a Maven repository cannot be read"}
+		return "", &runtimes.InputError{Problem: "the address of a Maven repository cannot be read",
+			Hint: "it must look like https://repository.example/maven"}
 	}
 	return address, nil
 }

@@ -104,7 +104,8 @@ var (
 
 func check(address, commit string) error {
 	if !commitPattern.MatchString(commit) {
-		return &runtimes.InputError{Problem: fmt.Sprintf("%q is no commit of %s: all its 40 digits are needed", commit, address)}
+		return &runtimes.InputError{Problem: fmt.Sprintf("%q is no commit of %s: all its 40 digits are needed", commit, address),
+			Hint: "git ls-remote tells them"}
 	}
 	if !addressPattern.MatchString(address) {
 		return &runtimes.InputError{

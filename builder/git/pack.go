@@ -120,6 +120,7 @@ func (r repository) list(ctx context.Context, address, commit string) ([]treeFil
 		if total += size; total > maxBytes || len(files) > maxFiles {
 			return nil, &runtimes.InputError{
 				Problem: fmt.Sprintf("%s at %s holds more than %d MiB or %d files, which is no package's source", address, commit, maxBytes>>20, maxFiles),
+				Hint:    "take the package from an index",
 			}
 		}
 	}

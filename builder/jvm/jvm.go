@@ -35,7 +35,7 @@ var systemRoots = []string{
 func TrustStore(caBundle string) ([]byte, error) {
 	data, err := os.ReadFile(caBundle)
 	if err != nil {
-		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err}
+		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err, Hint: "name a PEM file that this user may read"}
 	}
 	for _, file := range systemRoots {
 		if roots, err := os.ReadFile(file); err == nil {
@@ -143,7 +143,8 @@ func proxyOptions(scheme, address string) ([]string, error) {
 	password, _ := u.User.Password()
 	if strings.ContainsAny(u.User.Username()+password, " \t\r\n'\"\\") {
 		// The variable is split by a shell.
-		return nil, &runtimes.InputError{Problem: "the proxy's password has a space, a quote or a backslash, which Java's options cannot hold"}
+		return nil, &runtimes.InputError{Problem: "the proxy's password has a space, a quote or a backslash, which Java's options cannot hold",
+			Hint: "take a password without them"}
 	}
 	return append(options, prefix+"User="+u.User.Username(), prefix+"Password="+password), nil
 }

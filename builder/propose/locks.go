@@ -79,7 +79,7 @@ func (p Project) look(language Language, dir string) (*located, error) {
 		return nil, err
 	}
 	if found.Empty != "" {
-		return nil, &runtimes.InputError{Problem: found.Empty}
+		return nil, &runtimes.InputError{Problem: found.Empty, Hint: "own files are a layer with plain: true"}
 	}
 	l := Layer{Name: Name(path.Base(dir)), Path: dir, Arches: p.Arches}
 	if dir == "." {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/builder"
@@ -131,7 +132,7 @@ func summary(l propose.Layer) string {
 func (a *asker) edit(ctx context.Context, l propose.Layer) (propose.Layer, error) {
 	name, err := a.field(ctx, "name", l.Name, func(text string) error {
 		if propose.Name(text) != text {
-			return &runtimes.InputError{Problem: "letters, digits, - and _ are allowed, as in " + propose.Name(text)}
+			return &runtimes.InputError{Problem: strconv.Quote(text) + " is no name that Lambda accepts", Hint: "letters, digits, - and _ are allowed, as in " + propose.Name(text)}
 		}
 		return nil
 	})

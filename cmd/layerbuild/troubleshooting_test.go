@@ -72,6 +72,49 @@ func TestTroubleshootingHints(t *testing.T) {
 	}
 }
 
+// TestInputErrors: each defect of what the user wrote has a hint, or names a file,
+// for which there is one in general.
+func TestInputErrors(t *testing.T) {
+	defects := 0
+	eachFile(t, func(file *ast.File, fset *token.FileSet) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			returned, ok := n.(*ast.ReturnStmt)
+			if !ok {
+				return true // of others, a hint may follow
+			}
+			ast.Inspect(returned, func(n ast.Node) bool {
+				literal, ok := n.(*ast.CompositeLit)
+				if !ok || !strings.HasSuffix(typeName(literal.Type), "InputError") {
+					return true
+				}
+				defects++
+				fields := make(map[string]bool)
+				for _, e := range literal.Elts {
+					fields[typeName(e.(*ast.KeyValueExpr).Key)] = true
+				}
+				if !fields["Hint"] && !fields["File"] {
+					t.Errorf("%s: it says neither what to do nor where", fset.Position(literal.Pos()))
+				}
+				return true
+			})
+			return false
+		})
+	})
+	if defects < 200 {
+		t.Errorf("only %d defects", defects)
+	}
+}
+
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
 func readPage(t *testing.T) string {
 	t.Helper()
 	page, err := os.ReadFile(troubleshooting)
@@ -121,23 +164,31 @@ func firstClause(text string) string {
 func programTexts(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
+	eachFile(t, func(file *ast.File, _ *token.FileSet) {
+		all.WriteString(strings.Join(literals(file), "\n") + "\n")
+	})
+	return all.String()
+}
+
+// eachFile parses the program.
+func eachFile(t *testing.T, do func(file *ast.File, fset *token.FileSet)) {
+	t.Helper()
+	fset := token.NewFileSet()
 	for _, folder := range []string{"builder", "cache", "cmd/layerbuild", "runtimes", "zipper"} {
-		err := filepath.WalkDir(filepath.Join("../..", folder), func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+		err := filepath.WalkDir(filepath.Join("../..", folder), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
 				return err
 			}
-			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-			if err != nil {
-				return err
+			file, err := parser.ParseFile(fset, name, nil, 0)
+			if err == nil {
+				do(file, fset)
 			}
-			all.WriteString(strings.Join(literals(parsed), "\n") + "\n")
-			return nil
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	return all.String()
 }
 
 // scriptTexts are the scripts that run the program, with what they want of it.

@@ -105,7 +105,8 @@ func (p *poms) question(t runtimes.Target) (runtimes.Question, error) {
 				return q, err
 			}
 			if name == "" || strings.ContainsAny(name, ", \t\r\n") {
-				return q, &runtimes.InputError{Problem: fmt.Sprintf("profiles: %q is no name of a profile", name)}
+				return q, &runtimes.InputError{Problem: fmt.Sprintf("profiles: %q is no name of a profile", name),
+					Hint: "each is an item of its own, without commas and spaces: profiles: [lambda, prod]"}
 			}
 		}
 		q.Options = append(q.Options, optionProfiles+strings.Join(profiles, ","))
