@@ -89,9 +89,14 @@ func byKey(all []*resolved) [][]int {
 func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, built []Built, indexed []IndexEntry, errs []error) {
 	leader := all[group[0]]
 	var got *obtained
+	var sharing []*resolved
+	for _, member := range group {
+		sharing = append(sharing, all[member])
+	}
 	for i, member := range group {
 		begin := time.Now()
 		res := all[member]
+		res.sharing = sharing
 		var err error
 		hand := func() {
 			if err == nil {
@@ -125,7 +130,10 @@ func (r *run) buildGroup(ctx context.Context, all []*resolved, group []int, buil
 			if ctx.Err() == nil { // else it did not fail: the user gave up
 				r.report(Event{Target: res.id, Kind: Failed, Err: err})
 			}
-			break
+			if got == nil || ctx.Err() != nil {
+				break // there is nothing to hand to the others
+			}
+			continue
 		}
 		built[member].Elapsed = time.Since(begin)
 		if r.opts.Timings {

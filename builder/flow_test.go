@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/layerbuild/layerbuild/builder"
+	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -193,6 +194,37 @@ func TestSomeFail(t *testing.T) {
 	for _, name := range []string{"bad.zip", "bad.json"} {
 		if _, err := os.Stat(filepath.Join(dist, name)); err == nil {
 			t.Errorf("%s was written", name)
+		}
+	}
+}
+
+// TestSameKeyJudgedApart: layers of one key share the build, but each is judged by
+// what its own configuration allows, whichever comes first.
+func TestSameKeyJudgedApart(t *testing.T) {
+	const allow = ", check: {allow: [{id: link, reason: made by setup}]}"
+	for _, lenient := range []string{"a", "b"} {
+		config := "defaults: {plain: true, runtime: python3.11, architectures: [x86_64]}\nlayers:\n"
+		for _, name := range []string{"a", "b"} {
+			config += "  " + name + ": {path: files"
+			if name == lenient {
+				config += allow
+			}
+			config += "}\n"
+		}
+		p := newProject(t, serve(t), map[string]string{builder.ConfigName: config, "files/python/x.py": "x = 1\n"})
+		if err := os.Symlink("nowhere", filepath.Join(p.dir, "files/python/link")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.build(builder.Options{})
+		var findings *check.FindingsError
+		if !errors.As(err, &findings) {
+			t.Fatalf("%s allows it: got %v, want the other's findings", lenient, err)
+		}
+		for _, name := range []string{"a", "b"} {
+			_, err := os.Stat(filepath.Join(p.dir, ".layerbuild/dist", name+".zip"))
+			if built := err == nil; built != (name == lenient) {
+				t.Errorf("%s allows it: %s was delivered: %v", lenient, name, built)
+			}
 		}
 	}
 }

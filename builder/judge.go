@@ -55,6 +55,18 @@ func (r *run) judge(res *resolved, facts check.Facts) (warnings []check.Finding,
 	return facts.Judge(targets, allowed)
 }
 
+// refused says why none of the targets takes an archive that is about to be
+// zipped: that work would be for nothing.
+func (r *run) refused(res *resolved, facts check.Facts) error {
+	_, first := r.judge(res, facts)
+	for _, other := range res.sharing {
+		if _, err := r.judge(other, facts); err == nil {
+			return nil
+		}
+	}
+	return first
+}
+
 // pass judges an archive that is about to be delivered, and tells the warnings.
 func (r *run) pass(res *resolved, facts check.Facts) error {
 	warnings, err := r.judge(res, facts)

@@ -54,7 +54,7 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	}
 	defer copied.Close()
 	facts := check.Gather(t, UnzippedLimit)
-	if _, err := r.judge(res, facts); err != nil {
+	if err := r.refused(res, facts); err != nil {
 		return nil, err
 	}
 	got, err := r.store(ctx, res, key, t, facts)

@@ -111,7 +111,7 @@ func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (
 	}
 	defer spool.Close()
 	facts := check.Gather(t, UnzippedLimit)
-	if _, err := r.judge(res, facts); err != nil {
+	if err := r.refused(res, facts); err != nil {
 		return nil, err
 	}
 	got, err := r.store(ctx, res, key, t, facts)

@@ -104,6 +104,9 @@ type resolved struct {
 	// What a memo leaves out; see run.complete.
 	recipe *runtimes.Recipe
 	input  []byte // what the key hashes
+
+	// Those that one archive is built for, where it is built for this target.
+	sharing []*resolved
 }
 
 // resolveAll finds the key of each chosen target, or says of each why not.
