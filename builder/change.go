@@ -72,7 +72,7 @@ func changesOf(before, after keyInput) []Change {
 	field("rules", "layerbuild's archive format", before.Zip, after.Zip)
 	field("rules", "format of the key", before.Format, after.Format)
 	changes = append(changes, ownChanges(before.Own, after.Own)...)
-	return append(changes, recipeChanges(before.Recipe, after.Recipe)...)
+	return append(changes, recipeChanges(before.Recipe, after.Recipe, "")...)
 }
 
 // orNone is a value for people; the lack of one is a value, too.
@@ -187,14 +187,16 @@ func fileText(f keyedFile) string {
 	return fmt.Sprintf("%.12s with mode %s", f.SHA256, f.Mode)
 }
 
-func recipeChanges(before, after *keyedRecipe) []Change {
+// recipeChanges names what differs of two recipes; of says whose they are, where
+// they are not the layer's own.
+func recipeChanges(before, after *keyedRecipe, of string) []Change {
 	if before == nil || after == nil {
-		return nil // the kind of the key says it
+		return nil // the kind of the key says it, or the number of parts
 	}
 	var changes []Change
 	field := func(what, name, old, now string) {
 		if old != now {
-			changes = append(changes, Change{What: what, Name: name, Before: orNone(old), After: orNone(now)})
+			changes = append(changes, Change{What: what, Name: name + of, Before: orNone(old), After: orNone(now)})
 		}
 	}
 	field("image", "image", before.Image, after.Image)
@@ -213,6 +215,17 @@ func recipeChanges(before, after *keyedRecipe) []Change {
 		default:
 			stepChanges(before.Steps[i], after.Steps[i], name, field)
 		}
+	}
+	field("step", "number of parts", fmt.Sprint(len(before.Parts)), fmt.Sprint(len(after.Parts)))
+	if len(before.Parts) == len(after.Parts) { // else there is no telling which became which
+		for i, old := range before.Parts {
+			part := fmt.Sprintf(" of part %d", i+1)
+			field("step", "folder"+part, old.Path, after.Parts[i].Path)
+			changes = append(changes, recipeChanges(old.Recipe, after.Parts[i].Recipe, part)...)
+		}
+	}
+	if len(changes) == 0 { // else it would say most of that again
+		return recipeChanges(before.Instead, after.Instead, " without parts")
 	}
 	return changes
 }

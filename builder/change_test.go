@@ -19,7 +19,9 @@ func fullInput() keyInput {
 		Include: []keyedFile{{Path: "x", Mode: "0644", SHA256: "cccc"}, {Path: "y", Mode: "link", Link: "x"}},
 		Recipe: &keyedRecipe{
 			Image: "img@sha256:1", Arch: "arm64", Tools: map[string]string{"uv": "1"},
-			Steps: []keyedStep{{Args: []string{"uv", "pip"}, Env: []string{"A=1"}, Inputs: []keyedInput{{"/r", "dddd"}}}},
+			Parts:   []keyedPart{{"/wheels", &keyedRecipe{Image: "build@sha256:1", Steps: []keyedStep{{Args: []string{"uv", "build"}}}}}},
+			Steps:   []keyedStep{{Args: []string{"uv", "pip"}, Env: []string{"A=1"}, Inputs: []keyedInput{{"/r", "dddd"}}}},
+			Instead: &keyedRecipe{Image: "img@sha256:1"},
 		},
 	}
 }
@@ -60,6 +62,11 @@ func TestChanges(t *testing.T) {
 		{func(in *keyInput) { in.Recipe.Steps[0].Args = []string{"uv"} }, []string{"step 1: command uv pip → uv"}},
 		{func(in *keyInput) { in.Recipe.Steps[0].Env = nil }, []string{"step 1: environment A=1 → none"}},
 		{func(in *keyInput) { in.Recipe.Steps[0].Inputs[0].SHA256 = "ffff" }, []string{"step 1: /r dddd → ffff"}},
+		{func(in *keyInput) { in.Recipe.Parts[0].Recipe.Image = "build@sha256:2" }, []string{"image of part 1 build@sha256:1 → build@sha256:2"}},
+		{func(in *keyInput) { in.Recipe.Parts[0].Recipe.Steps[0].Args = []string{"uv"} }, []string{"step 1: command of part 1 uv build → uv"}},
+		{func(in *keyInput) { in.Recipe.Parts[0].Path = "/w" }, []string{"folder of part 1 /wheels → /w"}},
+		{func(in *keyInput) { in.Recipe.Parts = nil }, []string{"number of parts 1 → 0"}},
+		{func(in *keyInput) { in.Recipe.Instead.Image = "img@sha256:2" }, []string{"image without parts img@sha256:1 → img@sha256:2"}},
 		{func(in *keyInput) { in.Recipe.Steps = nil }, []string{"step 1 uv pip → none"}},
 	} {
 		after := fullInput()
