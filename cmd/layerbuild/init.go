@@ -18,6 +18,7 @@ import (
 
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/propose"
+	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/runtimes/java"
 	"github.com/layerbuild/layerbuild/runtimes/node"
@@ -260,7 +261,7 @@ func (s *starting) edits(p propose.Proposal) error {
 			}
 			continue
 		}
-		if err := writeNew(filepath.FromSlash(e.File), e.New, true); err != nil {
+		if err := replace(e); err != nil {
 			return err
 		}
 		if _, err := fmt.Fprintf(s.ui.stdout, "%s: edited\n", e.File); err != nil {
@@ -276,13 +277,30 @@ func (s *starting) edits(p propose.Proposal) error {
 	return nil
 }
 
-// writeNew writes a file, which may be there only where replace is set.
-func writeNew(file string, data []byte, replace bool) error {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if replace {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+// replace makes an edit of a user's own file, which is written as a whole or not at
+// all; a link to it stays one.
+func replace(e propose.Edit) error {
+	file, err := filepath.EvalSymlinks(filepath.FromSlash(e.File))
+	if err != nil {
+		return err
 	}
-	f, err := os.OpenFile(file, flags, 0o666)
+	now, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, e.Old) {
+		return &runtimes.InputError{File: e.File, Problem: "was changed while layerbuild init ran, and is left as it is",
+			Hint: "make the edits: layerbuild init --force --write"}
+	}
+	return cache.WriteFile(file, e.New)
+}
+
+// writeNew writes a file, which may be there only where force is set.
+func writeNew(file string, data []byte, force bool) error {
+	if force {
+		return cache.WriteFile(file, data)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
