@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"github.com/layerbuild/layerbuild/builder/smoke"
-	"github.com/layerbuild/layerbuild/builder/tree"
 	"github.com/layerbuild/layerbuild/runtimes"
 	"github.com/layerbuild/layerbuild/zipper"
 )
@@ -27,11 +26,7 @@ func (b *Builder) Import(ctx context.Context, a Archive) error {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	read, spool, err := tree.ReadZip(ctx, f, info.Size(), "")
+	read, spool, err := readZip(ctx, f)
 	if errors.Is(err, zipper.ErrRefused) {
 		return nil
 	}

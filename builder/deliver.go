@@ -31,7 +31,7 @@ const deliveryKind = "delivery/1"
 // they are there.
 func (r *run) deliver(ctx context.Context, res *resolved, got *obtained) (Built, IndexEntry, error) {
 	defer timed(&res.timings.Deliver)()
-	archive := archiveOf(res.id, got.entry, got.facts, res.zip)
+	archive := archiveOf(got.entry, got.facts, res.zip)
 	built := Built{
 		TargetID: res.id,
 		File:     res.zip,

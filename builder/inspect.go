@@ -55,7 +55,7 @@ func InspectFile(ctx context.Context, file string) (*Inspected, error) {
 		return nil, err
 	}
 	in.File, in.TargetID = file, id
-	if known != nil {
+	if id.Layer != "" {
 		in.Key = m.Key
 	}
 	return in, nil

@@ -6,11 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"github.com/layerbuild/layerbuild/builder/check"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/cache"
 )
 
@@ -78,7 +78,7 @@ const (
 )
 
 // archiveOf describes an entry's archive as the manifest and the index do.
-func archiveOf(id TargetID, entry cache.Entry, facts entryFacts, zip string) ManifestArchive {
+func archiveOf(entry cache.Entry, facts entryFacts, zip string) ManifestArchive {
 	blob := entry.Blobs[roleArchive]
 	return ManifestArchive{
 		File:         filepath.Base(zip),
@@ -99,7 +99,7 @@ func newManifest(t target, entry cache.Entry, facts entryFacts, in keyInput) Man
 		Runtimes:      t.id.Runtimes,
 		Architectures: t.id.Arches,
 		Key:           entry.Key.String(),
-		Archive:       archiveOf(t.id, entry, facts, t.zip),
+		Archive:       archiveOf(entry, facts, t.zip),
 		Packages:      make([]ManifestPackage, len(in.Packages)),
 	}
 	for i, p := range in.Packages {

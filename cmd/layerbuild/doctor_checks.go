@@ -18,6 +18,7 @@ import (
 	"github.com/layerbuild/layerbuild/builder"
 	"github.com/layerbuild/layerbuild/builder/direct"
 	"github.com/layerbuild/layerbuild/builder/doctor"
+	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
@@ -177,12 +178,14 @@ func (p *patient) machine() {
 		output = abs
 	}
 	dir, err := cacheDir(p.config)
+	var store *cache.Cache
 	if err == nil {
-		_, err = openStore(p.config)
+		store, err = openStore(p.config)
 	}
 	if err != nil {
 		p.wrong("cache", err)
 	} else {
+		store.Close()
 		p.checks = append(p.checks, doctor.Folder{Subject: "cache", Path: dir, Move: "LAYERBUILD_CACHE_DIR", Size: size}.Check())
 	}
 	p.checks = append(p.checks,

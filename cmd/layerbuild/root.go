@@ -71,8 +71,11 @@ func newHelp() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
+			switch {
+			case err != nil:
 				return unknownCommand(cmd.Root(), args[0])
+			case len(rest) > 0:
+				return unknownCommand(found, rest[0])
 			}
 			found.InitDefaultHelpFlag()
 			found.InitDefaultVersionFlag()
@@ -97,6 +100,9 @@ func unknownCommand(parent *cobra.Command, name string) error {
 		}
 	}
 	err := &runtimes.InputError{Problem: "unknown command \"" + name + "\"", Hint: "the commands are: " + strings.Join(known, ", ")}
+	if len(known) == 0 {
+		err.Hint = parent.CommandPath() + " has no commands of its own: see " + parent.CommandPath() + " --help"
+	}
 	if near := builder.Nearest(name, known); near != "" {
 		err.Hint = "did you mean: " + parent.CommandPath() + " " + near
 	}

@@ -76,13 +76,11 @@ func choose(project fs.FS, dir string, all []foundLock) foundLock {
 	if len(all) == 1 {
 		return all[0]
 	}
+	first, manager := all[0].format.manager, managerOf(project, dir)
 	taken, why := 0, "by layerbuild's order"
-	if manager := managerOf(project, dir); manager != "" {
-		if i := slices.IndexFunc(all, func(f foundLock) bool { return f.format.manager == manager }); i >= 0 {
-			taken, why = i, "as packageManager says"
-		}
-	}
-	if first := all[0].format.manager; why[0] == 'b' && !slices.ContainsFunc(all, func(f foundLock) bool { return f.format.manager != first }) {
+	if i := slices.IndexFunc(all, func(f foundLock) bool { return f.format.manager == manager }); i >= 0 {
+		taken, why = i, "as packageManager says"
+	} else if !slices.ContainsFunc(all, func(f foundLock) bool { return f.format.manager != first }) {
 		why = "as " + first + " does"
 	}
 	var others []string
