@@ -148,6 +148,7 @@ func (c *Cache) Flush(ctx context.Context) error {
 	select {
 	case <-idle:
 	case <-ctx.Done():
+		giveUp.Stop() // whoever gave up needs no warning that not all was sent
 		u.end(ctx.Err())
 		<-idle
 		return ctx.Err()
