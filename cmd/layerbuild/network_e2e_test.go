@@ -180,7 +180,7 @@ func (c *company) user(t *testing.T, env ...string) user {
 	home := t.TempDir()
 	return user{home, append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "BUILDKIT_HOST=" + os.Getenv("BUILDKIT_HOST"),
-		"LAYERBUILD_CACHE_DIR=" + filepath.Join(home, "cache"), "HTTPS_PROXY=" + c.proxy.address(),
+		"LAYERBUILD_CACHE_DIR=" + filepath.Join(home, "cache"), "HTTPS_PROXY=" + c.proxy.address(), "COLUMNS=" + oneLine,
 	}, env...)}
 }
 
