@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,8 @@ type runner struct {
 	dir  string   // the project
 	data string   // cache and temporary files
 	env  []string // added to the test's own
+
+	program string // "" for the test's own
 }
 
 // newRunner makes a project of one layer, svc, that an index serves.
@@ -63,7 +66,7 @@ func newRunner(t *testing.T, index *wheelhouse.Index, pins ...string) *runner {
 // command is the program with the given arguments. What it prints on stderr
 // is collected.
 func (r *runner) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.Command("layerbuild", args...)
+	cmd := exec.Command(cmp.Or(r.program, "layerbuild"), args...)
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), "CI=", noRaceSleep,
 		"LAYERBUILD_CACHE_DIR="+filepath.Join(r.data, "cache"), "TMPDIR="+filepath.Join(r.data, "tmp"))

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// TestInitBuilds: from what a package manager writes to a layer, by init and
-// build alone. There is no container engine, no package manager in the PATH
-// (but Maven for a pom), and nothing in the home folder.
-func TestInitBuilds(t *testing.T) {
+// checkInit: from what a package manager writes to a layer, by init and build of
+// a released program alone. There is no container engine, no package manager in
+// the PATH (but Maven for a pom), and nothing in the home folder.
+func checkInit(t *testing.T, program string) {
 	tools := setting(t, "LAYERBUILD_TEST_TOOLS")
 	lock := func(t *testing.T, dir, program string, args ...string) {
 		t.Helper()
@@ -34,6 +34,10 @@ func TestInitBuilds(t *testing.T) {
 		{"uv", []string{"pyproject.toml", "[project]\nname = \"api\"\nversion = \"0.1.0\"\nrequires-python = \">=3.11,<3.14\"\ndependencies = [\"idna==3.10\", \"markupsafe==3.0.2\"]\n"},
 			[]string{filepath.Join(tools, "bin/uv"), "lock"}, "",
 			[]string{"runtime: python3.13 # newest that requires-python of pyproject.toml allows: >=3.11,<3.14", `"markupsafe"`}, "python/lib/python3.13/site-packages/idna/core.py"},
+		// The newest Python that has wheels of it is none of Lambda's newest.
+		{"requirements", []string{"requirements.in", "markupsafe==2.1.5\n"},
+			[]string{filepath.Join(tools, "bin/uv"), "pip", "compile", "--python-version", "3.12", "--generate-hashes", "-o", "requirements.txt", "requirements.in"}, "",
+			[]string{"runtime: python3.12 # Lambda's newest, with everything prebuilt", `"markupsafe"`}, "python/lib/python3.12/site-packages/markupsafe/__init__.py"},
 		{"npm", []string{"package.json", `{"name": "api", "engines": {"node": "22"}, "dependencies": {"ms": "2.1.3"}, "devDependencies": {"left-pad": "1.3.0"}}`},
 			[]string{filepath.Join(tools, "node/bin/npm"), "install", "--package-lock-only", "--ignore-scripts"}, "",
 			[]string{"runtime: nodejs22.x # newest that engines.node", `"ms"`}, "nodejs/node_modules/ms/index.js"},
@@ -48,7 +52,7 @@ func TestInitBuilds(t *testing.T) {
 			[]string{"runtime: java17 # as maven.compiler.release of pom.xml says: 17", `"com.google.code.gson:gson"`}, "java/lib/gson-2.11.0.jar"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := &runner{t: t, dir: filepath.Join(t.TempDir(), "api"), data: t.TempDir()}
+			r := &runner{t: t, program: program, dir: filepath.Join(t.TempDir(), "api"), data: t.TempDir()}
 			home := filepath.Join(r.data, "home")
 			for _, dir := range []string{r.dir, home, filepath.Join(r.data, "tmp"), filepath.Join(home, "bin")} {
 				if err := os.Mkdir(dir, 0o777); err != nil {
@@ -70,7 +74,7 @@ func TestInitBuilds(t *testing.T) {
 			if strings.Contains(stderr, "no layer") {
 				t.Error(stderr)
 			}
-			_, stderr = r.run(0, "build", "--engine", "auto")
+			_, stderr = r.run(0, "build")
 			if !strings.Contains(stderr, "engine direct") {
 				t.Errorf("not by the direct engine: %s", stderr)
 			}

@@ -66,8 +66,8 @@ func makeRelease(t *testing.T, targets string, env ...string) (dir, sums string)
 }
 
 // TestRelease: a release has the same bytes, whoever makes it and in what
-// folder, and its packages bring the program to npx and uvx. make soak does it
-// for all targets and compiles everything anew.
+// folder, its program makes layers where nothing else is, and its packages bring
+// it to npx and uvx. make soak does it for all targets and compiles everything anew.
 func TestRelease(t *testing.T) {
 	targets, env := "linux/"+runtime.GOARCH+",windows/amd64", []string(nil)
 	if os.Getenv("LAYERBUILD_SOAK_TARGETS") != "" {
@@ -82,7 +82,9 @@ func TestRelease(t *testing.T) {
 		t.Errorf("made again, it differs:\n%s", again)
 	}
 	dist := filepath.Join(dir, "dist")
-	t.Run("archive", func(t *testing.T) { checkArchive(t, dist) })
+	program := filepath.Join(t.TempDir(), "layerbuild")
+	t.Run("archive", func(t *testing.T) { checkArchive(t, dist, program) })
+	t.Run("init", func(t *testing.T) { checkInit(t, program) })
 	t.Run("npx", func(t *testing.T) { checkNpx(t, dist) })
 	t.Run("uvx", func(t *testing.T) { checkUvx(t, dist) })
 }
@@ -110,8 +112,8 @@ func saysVersion(t *testing.T, env []string, program ...string) {
 	try(2, "bild")
 }
 
-// checkArchive unpacks the archive for this machine.
-func checkArchive(t *testing.T, dist string) {
+// checkArchive unpacks the archive for this machine, and its program to a path.
+func checkArchive(t *testing.T, dist, program string) {
 	base := "layerbuild_0.1.0_linux_" + runtime.GOARCH
 	data, err := os.ReadFile(filepath.Join(dist, base+".tar.gz"))
 	if err != nil {
@@ -150,7 +152,6 @@ func checkArchive(t *testing.T, dist string) {
 			t.Errorf("%s does not say %q", name, text)
 		}
 	}
-	program := filepath.Join(t.TempDir(), "layerbuild")
 	if err := os.WriteFile(program, []byte(files["layerbuild"]), 0o755); err != nil {
 		t.Fatal(err)
 	}
