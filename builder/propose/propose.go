@@ -201,6 +201,30 @@ func (p Project) Find(from string) (Source, string, error) {
 	return Source{}, "", err
 }
 
+// Below lists the files of deploy tools in the folders that are searched below
+// the project's own, which [Project.Find] looks for in that one alone.
+func (p Project) Below() ([]string, error) {
+	dirs, err := folders(p.FS, p.Paths)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, dir := range dirs {
+		if dir == "." {
+			continue
+		}
+		for _, s := range Sources() {
+			for _, name := range s.Files {
+				if file := path.Join(dir, name); isFile(p.FS, file) && (s.Has == nil || s.Has(p, file)) {
+					files = append(files, file)
+					break
+				}
+			}
+		}
+	}
+	return files, nil
+}
+
 // Read makes the proposal of a source, with the runtimes and architectures that
 // the user named.
 func (p Project) Read(s Source, file string) (Proposal, error) {

@@ -108,6 +108,11 @@ func (s *starting) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if s.from == "" && file == "" {
+		if err := s.sayBelow(project); err != nil {
+			return err
+		}
+	}
 	proposal, err := project.Read(source, file)
 	if err := cmp.Or(ctx.Err(), err); err != nil {
 		return err
@@ -126,6 +131,16 @@ func (s *starting) run(ctx context.Context, args []string) error {
 		proposal.Choose(chosen)
 	}
 	return s.finish(proposal)
+}
+
+// sayBelow names the deploy tools' files whose layers are not read, though what
+// they say of their runtimes may be another than what is proposed.
+func (s *starting) sayBelow(p propose.Project) error {
+	files, err := p.Below()
+	for _, file := range files {
+		s.ui.message("layerbuild: note: " + file + " is not read, as it lies below; layerbuild init --from " + file + " takes its layers over")
+	}
+	return err
 }
 
 // checkPlace refuses to replace a configuration, and says of one above.
@@ -204,6 +219,7 @@ func nothingFound(p propose.Proposal) error {
 	err := &runtimes.InputError{Problem: p.Source + ": no layer can be proposed",
 		Hint: "for each folder above, do what its note says, or write a " + builder.ConfigName + " by hand: doc/config.md"}
 	if len(p.Left) == 0 {
+		err.Problem = "no lock file was found here or below: no layer can be proposed"
 		err.Hint = "run layerbuild init in the folder of uv.lock, package-lock.json, pom.xml or the like, or above it;\n" +
 			"or write a " + builder.ConfigName + ", for example:\n\n" + builder.ConfigExample
 	}
