@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,7 +69,8 @@ func (s *starting) ask(ctx context.Context, p propose.Proposal) ([]propose.Layer
 		case "a":
 			return append(taken, p.Layers[i:]...), nil
 		case "e":
-			if l, err = a.edit(ctx, l); err != nil {
+			others := slices.Concat(taken, p.Layers[i+1:])
+			if l, err = a.edit(ctx, l, others); err != nil {
 				return nil, err
 			}
 			taken = append(taken, l)
@@ -128,11 +130,15 @@ func summary(l propose.Layer) string {
 	return b.String()
 }
 
-// edit asks for the fields of a layer that people change.
-func (a *asker) edit(ctx context.Context, l propose.Layer) (propose.Layer, error) {
+// edit asks for the fields of a layer that people change. Its folder is where its
+// lock file was found, and stays.
+func (a *asker) edit(ctx context.Context, l propose.Layer, others []propose.Layer) (propose.Layer, error) {
 	name, err := a.field(ctx, "name", l.Name, func(text string) error {
-		if propose.Name(text) != text {
+		switch same := func(other propose.Layer) bool { return strings.EqualFold(other.Name, text) }; {
+		case propose.Name(text) != text:
 			return &runtimes.InputError{Problem: strconv.Quote(text) + " is no name that Lambda accepts", Hint: "letters, digits, - and _ are allowed, as in " + propose.Name(text)}
+		case slices.ContainsFunc(others, same):
+			return &runtimes.InputError{Problem: "there is another layer of this name: " + text, Hint: "give this one a name of its own"}
 		}
 		return nil
 	})
@@ -140,7 +146,25 @@ func (a *asker) edit(ctx context.Context, l propose.Layer) (propose.Layer, error
 		return l, err
 	}
 	l.Name = name
-	known := func(text string) error { _, err := builder.ParseRuntimes(list(text), nil); return err }
+	language := l.Language()
+	if slices.ContainsFunc(l.Options, func(o propose.Option) bool { return o.Name == "plain" }) {
+		language = "" // files are for whatever runs them
+	}
+	known := func(text string) error {
+		infos, err := builder.ParseRuntimes(list(text), nil)
+		if err != nil || language == "" {
+			return err
+		}
+		for _, info := range infos {
+			if info.Family != language {
+				return &runtimes.InputError{
+					Problem: info.Name + " cannot run what is locked here, which is for " + language,
+					Hint:    "name one of its runtimes, as " + l.Runtimes[0],
+				}
+			}
+		}
+		return nil
+	}
 	if l.Runtimes, err = a.list(ctx, &l, "runtime", l.Runtimes, known); err != nil {
 		return l, err
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/layerbuild/layerbuild/testdata/wheelhouse"
 )
 
-// TestInitAsks: the dialogue of init on a terminal, with wrong answers, an edit
-// and a layer that is skipped.
+// TestInitAsks: the dialogue of init on a terminal, with wrong answers (a name that
+// is another layer's, a runtime of another language), an edit and a layer that is
+// skipped.
 func TestInitAsks(t *testing.T) {
 	index, err := wheelhouse.Serve(scriptWheels()...)
 	if err != nil {
@@ -23,7 +24,7 @@ func TestInitAsks(t *testing.T) {
 		code   int
 		layers string // names=runtimes in the file
 	}{
-		{"edit and skip", []string{"maybe", "e", "my api", "backend", "python3", "python3.13", "arm64", "s"}, 0, "backend=python3.13"},
+		{"edit and skip", []string{"maybe", "e", "my api", "jobs", "backend", "python3", "nodejs22.x", "python3.13", "arm64", "s"}, 0, "backend=python3.13"},
 		{"all", []string{"a"}, 0, "api=python3.14 jobs=python3.14"},
 		{"each", []string{"", "y"}, 0, "api=python3.14 jobs=python3.14"},
 		{"quit", []string{"y", "q"}, 1, ""},
