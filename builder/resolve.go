@@ -105,6 +105,8 @@ type resolved struct {
 	recipe *runtimes.Recipe
 	input  []byte // what the key hashes
 
+	loading bool // it was told that its modules are loaded
+
 	// Those that one archive is built for, where it is built for this target.
 	sharing []*resolved
 }

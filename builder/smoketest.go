@@ -97,7 +97,8 @@ func (r *run) load(ctx context.Context, res *resolved, got *obtained, info runti
 		return err
 	}
 	defer done()
-	if got.engine == "" {
+	if got.engine == "" && !res.loading {
+		res.loading = true
 		r.report(Event{Target: res.id, Kind: Started, Text: "import"})
 	}
 	tree, err := zipTree(archive, size)
