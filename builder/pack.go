@@ -48,6 +48,13 @@ func (r *run) build(ctx context.Context, res *resolved, key cache.Digest) (*obta
 	if err := r.finish(res, t); err != nil {
 		return nil, err
 	}
+	return r.pack(ctx, engine, name, res, key, t)
+}
+
+// pack adds to a layer's tree what is copied out of an image, and makes the archive,
+// if its checks let it be made. The engine, which name names, is nil where the recipe
+// needs none.
+func (r *run) pack(ctx context.Context, engine Engine, name string, res *resolved, key cache.Digest, t runtimes.Tree) (*obtained, error) {
 	copied, err := r.addCopied(ctx, engine, res, t)
 	if err != nil {
 		return nil, err

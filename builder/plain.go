@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/layerbuild/layerbuild/builder/check"
 	"github.com/layerbuild/layerbuild/cache"
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -104,22 +103,7 @@ func (r *run) buildPlain(ctx context.Context, res *resolved, key cache.Digest) (
 		}
 	}
 	r.report(Event{Target: res.id, Kind: Started, Text: name})
-	t := maps.Clone(res.include)
-	spool, err := r.addCopied(ctx, engine, res, t)
-	if err != nil {
-		return nil, err
-	}
-	defer spool.Close()
-	facts := check.Gather(t, UnzippedLimit)
-	if err := r.refused(res, facts); err != nil {
-		return nil, err
-	}
-	got, err := r.store(ctx, res, key, t, facts)
-	if err != nil {
-		return nil, err
-	}
-	got.engine = name
-	return got, nil
+	return r.pack(ctx, engine, name, res, key, maps.Clone(res.include))
 }
 
 // places says where in a layer the functions of a language find what, below

@@ -294,8 +294,8 @@ func isFile(project fs.FS, file string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// DefaultArches are the architectures of layers of which nothing says for which
+// defaultArches are the architectures of layers of which nothing says for which
 // they are, and why.
-func DefaultArches() (arches []string, why string) {
+func defaultArches() (arches []string, why string) {
 	return []string{string(runtimes.X86_64)}, "the default of Lambda's functions; or [arm64], or both"
 }

@@ -92,7 +92,7 @@ func TestRenderFits(t *testing.T) {
 
 // TestRenderShares: what all layers have is said once.
 func TestRenderShares(t *testing.T) {
-	arches, why := DefaultArches()
+	arches, why := defaultArches()
 	var p Proposal
 	for _, name := range []string{"a", "b"} {
 		l := Layer{Name: name, Path: name, Runtimes: []string{"java21"}, Arches: arches}

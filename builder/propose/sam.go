@@ -388,7 +388,7 @@ func (s *samTemplate) architectures(l *Layer, id string, properties, metadata *y
 		l.Comment("architectures", "of the functions that have it")
 	default:
 		var why string
-		l.Arches, why = DefaultArches()
+		l.Arches, why = defaultArches()
 		l.Comment("architectures", why)
 	}
 	if !l.single() {

@@ -83,7 +83,7 @@ func (s *samTemplate) functionLayer(f samFunction, folder string) (Layer, bool) 
 func (s *samTemplate) explained(l Layer, f samFunction, found runtimes.Detected) Layer {
 	if f.arch == "" {
 		var why string
-		l.Arches, why = DefaultArches()
+		l.Arches, why = defaultArches()
 		l.Comment("architectures", why)
 	}
 	l.Notes = append(l.Notes, found.Notes...)

@@ -339,7 +339,7 @@ func (s *service) runsOn(l *Layer, key string, n *yaml.Node) (why string) {
 	}
 	if len(l.Arches) == 0 {
 		var why string
-		l.Arches, why = DefaultArches()
+		l.Arches, why = defaultArches()
 		l.Comment("architectures", why)
 	}
 	l.Runtimes = s.known(l, l.Runtimes)

@@ -175,7 +175,7 @@ func (s *service) oneTarget(l *Layer, language string, users []target) (why stri
 	arches := l.Arches
 	used := distinct(users, func(t target) string { return t.arch })
 	if len(used) == 0 {
-		used, _ = DefaultArches()
+		used, _ = defaultArches()
 	}
 	l.Arches, narrowed = narrow(arches, used)
 	if narrowed {

@@ -51,7 +51,7 @@ func (s *service) runsOnAll(l *Layer, language string) bool {
 	arches := distinct(users, func(t target) string { return t.arch })
 	if len(arches) == 0 {
 		var why string
-		l.Arches, why = DefaultArches()
+		l.Arches, why = defaultArches()
 		l.Comment("architectures", why)
 		return true
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/layerbuild/layerbuild/runtimes"
 )
 
-// PluginVersion is that of Maven's dependency plugin, which lists what a
+// pluginVersion is that of Maven's dependency plugin, which lists what a
 // project depends on, and copies jars.
-const PluginVersion = "3.8.1"
+const pluginVersion = "3.8.1"
 
 // Plugin is how it is asked for.
-const Plugin = "org.apache.maven.plugins:maven-dependency-plugin:" + PluginVersion
+const Plugin = "org.apache.maven.plugins:maven-dependency-plugin:" + pluginVersion
 
 // Where things are in the container.
 const (
@@ -95,7 +95,7 @@ func copyJars(packages []runtimes.Package) []byte {
 		items.children = append(items.children, item)
 	}
 	plugin := branch("plugin",
-		leaf("groupId", "org.apache.maven.plugins"), leaf("artifactId", "maven-dependency-plugin"), leaf("version", PluginVersion),
+		leaf("groupId", "org.apache.maven.plugins"), leaf("artifactId", "maven-dependency-plugin"), leaf("version", pluginVersion),
 		branch("configuration", items))
 	return branch("project",
 		leaf("modelVersion", "4.0.0"), leaf("groupId", "layerbuild"), leaf("artifactId", "layer"), leaf("version", "1"), leaf("packaging", "pom"),

@@ -276,7 +276,7 @@ func yarnFolder(spec string) string {
 	return spec
 }
 
-// localNode is a folder of the project under the name that a dependency gives.
+// newLocalNode is a folder of the project under the name that a dependency gives.
 func (p *yarnProject) newLocalNode(m *yarnMember, name string) *yarnNode {
 	return &yarnNode{name: name, version: cmp.Or(m.Version, "0.0.0"), member: m, at: m.file}
 }
