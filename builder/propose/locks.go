@@ -34,6 +34,18 @@ func readLocks(p Project, _ string) (Proposal, error) {
 			}
 		}
 	}
+	for _, dir := range dirs {
+		at := func(l located) bool { return l.language == "python" && (l.Path == dir || l.Path == path.Dir(dir)) }
+		if slices.ContainsFunc(found, at) {
+			continue
+		}
+		for _, name := range otherRequirements(p.FS, dir) {
+			proposal.Left = append(proposal.Left, Left{
+				Place: path.Join(dir, name),
+				Why:   fmt.Sprintf("requirements are looked for in requirements.txt; a layer with path: %s and lockfile: %s has these", dir, name),
+			})
+		}
+	}
 	for _, one := range found {
 		if users := usersOf(one, found); len(users) > 0 {
 			proposal.Left = append(proposal.Left, Left{Place: one.Path, Why: "it is in the layer of " + strings.Join(users, ", ")})
@@ -42,6 +54,28 @@ func readLocks(p Project, _ string) (Proposal, error) {
 		proposal.Layers = append(proposal.Layers, one.Layer)
 	}
 	return proposal, nil
+}
+
+// notForLambda are parts of the names of requirements files for other machines.
+var notForLambda = []string{"dev", "test", "lint", "doc", "ci", "local", "constraints"}
+
+// otherRequirements lists requirements files of a folder that have another name
+// than the one that is looked for: requirements-prod.txt, requirements/prod.txt.
+func otherRequirements(project fs.FS, dir string) []string {
+	entries, err := fs.ReadDir(project, dir)
+	if err != nil {
+		return nil // what searches the folders says so
+	}
+	var others []string
+	for _, e := range entries {
+		stem, text := strings.CutSuffix(e.Name(), ".txt")
+		stem, named := strings.CutPrefix(stem, "requirements")
+		forLambda := !slices.ContainsFunc(notForLambda, func(part string) bool { return strings.Contains(stem, part) })
+		if text && !e.IsDir() && stem != "" && (named || path.Base(dir) == "requirements") && forLambda {
+			others = append(others, e.Name())
+		}
+	}
+	return others
 }
 
 // located is a layer that is proposed for a folder.

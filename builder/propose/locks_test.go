@@ -237,3 +237,31 @@ func TestPlaces(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherRequirements: requirements files of other names get no layer, and are
+// named where none of the folder or the one above does.
+func TestOtherRequirements(t *testing.T) {
+	files := fstest.MapFS{}
+	for _, name := range []string{
+		"a/requirements-prod.txt", "a/requirements-dev.txt", "a/requirements.lock.txt",
+		"b/requirements/base.txt", "b/requirements/test.txt", "b/requirements/requirements.md",
+		"c/requirements.txt", "c/requirements-extra.txt", "c/requirements/prod.txt", "d/notes.txt",
+	} {
+		files[name] = &fstest.MapFile{Data: []byte(requirement)}
+	}
+	p := Project{FS: files, Languages: []Language{python.Runtime{}}, Today: "2026-11-25"}
+	proposal, err := readLocks(p, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(proposal.Layers) != 1 || proposal.Layers[0].Path != "c" {
+		t.Errorf("layers: %+v", proposal.Layers)
+	}
+	var places []string
+	for _, left := range proposal.Left {
+		places = append(places, left.Place)
+	}
+	if got, want := strings.Join(places, " "), "a/requirements-prod.txt a/requirements.lock.txt b/requirements/base.txt"; got != want {
+		t.Errorf("named are %s, want %s", got, want)
+	}
+}
