@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // escapes set colours, which Maven does also where nobody sees them.
@@ -33,7 +34,9 @@ func (t Tool) look(ctx context.Context) Finding {
 		if err != nil {
 			continue
 		}
-		out, err := exec.CommandContext(ctx, path, t.Args...).CombinedOutput()
+		cmd := exec.CommandContext(ctx, path, t.Args...)
+		cmd.WaitDelay = time.Second // for what it may have started, as mvn does Java
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			f.Status, f.Text, f.Fix = t.lacking(), fmt.Sprintf("%s does not run: %v", path, err), t.Fix
 			return f

@@ -20,6 +20,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/layerbuild/layerbuild/runtimes"
 )
@@ -177,13 +178,19 @@ type repository struct {
 	env    []string
 }
 
+// waitForPipes is how long what git has started may keep its output open after git
+// has ended: the connection that ssh keeps for the next time may do so for hours, and
+// one that gets no answer does when git is told to stop.
+const waitForPipes = 2 * time.Second
+
 // run runs git and returns what it prints.
 func (r repository) run(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"}, args...)...)
 	cmd.Dir, cmd.Env, cmd.Stdin = r.folder, r.env, in
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
-	if err := cmd.Run(); err != nil {
+	cmd.WaitDelay = waitForPipes
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
