@@ -78,9 +78,10 @@ bench-tools: build tools ## measure pip, uv, SAM and npm beside layerbuild, for 
 bench-zip: tools ## the zipper against other archivers; ARGS='-corpus node -contender zip9,zipper -rounds 3'
 	$(ZIPBENCH) run . $(ARGS)
 
-soak: testbed tools ## the long-running counts of crash, fuzz and set tests, a whole release, a fresh root folder
+soak: testbed tools ## the long-running counts of crash, fuzz and set tests, a whole release, a fresh root folder, Windows
 	LAYERBUILD_SOAK_ROUNDS=1000 LAYERBUILD_SOAK_FLIPS=10000 $(GO) test -run 'Crash|Kill|Flips' -count 1 -timeout 60m -v ./cache/... ./cmd/layerbuild
 	sh testdata/freshroot.sh
+	sh testdata/windows.sh
 	sh testdata/fuzz.sh 60s
 	$(ZIPBENCH) test -tags soak -count 1 -run TestSums -timeout 120m -v ./...
 	env="$$($(TESTBED) env)" && eval "$$env" && LAYERBUILD_SOAK_PROJECTS=10 env -u CI $(GO) test -tags e2e -count 1 \

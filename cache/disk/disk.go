@@ -103,7 +103,7 @@ func (s *Store) Open(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	return openFile(path, os.O_RDONLY)
 }
 
 // Get is Open, as package cache's Backend has it.
@@ -195,7 +195,7 @@ func (s *Store) Quarantine(name string, f *os.File) error {
 	}
 	// One name in bad/ per name here, so that a disk that rots all the time
 	// cannot fill itself with evidence.
-	return rename(path, filepath.Join(s.dir, "bad", strings.ReplaceAll(name, "/", "-")))
+	return rename(path, filepath.Join(s.dir, "bad", strings.ReplaceAll(name, "/", "-")), true)
 }
 
 // Names yields every name of a space. Files that have no valid name are
@@ -232,14 +232,15 @@ func (s *Store) Names(space string) iter.Seq2[string, error] {
 	}
 }
 
-// rename moves a file to where its folder may still be missing.
-func rename(from, to string) error {
-	err := os.Rename(from, to)
+// rename moves a file to where its folder may still be missing. What lies there is
+// replaced, or may stay where it is as good.
+func rename(from, to string, asGood bool) error {
+	err := moveFile(from, to, asGood)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 		return err
 	}
-	return os.Rename(from, to)
+	return moveFile(from, to, asGood)
 }

@@ -30,12 +30,7 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
 		if isFile(lock) {
-			return func() {
-				// Removed while held: who waits for this file finds, once
-				// it has it, that it is no longer the one at this path.
-				os.Remove(path)
-				lock.Unlock()
-			}, nil
+			return func() { _ = removeLock(lock) }, nil
 		}
 		lock.Unlock()
 	}

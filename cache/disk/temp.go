@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -57,7 +56,7 @@ func newSession(tmp string) (*session, error) {
 // remove ends a session: its files, then its lock.
 func (s *session) remove() error {
 	err := os.RemoveAll(s.dir)
-	return errors.Join(err, os.Remove(s.lock.Path()), s.lock.Unlock())
+	return errors.Join(err, removeLock(s.lock))
 }
 
 // clearDead removes the sessions whose lock nobody holds. It is a matter of
@@ -148,23 +147,20 @@ func (s *Store) create() (*os.File, error) {
 	}
 	s.session.n++
 	path := filepath.Join(s.session.dir, strconv.Itoa(s.session.n))
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	return openFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
-// Publish gives the file its name, and leaves it open but on Windows, where no
-// open file can be renamed. Sync it before if it has to outlive the power.
+// Publish gives the file its name, and leaves it open. Sync it before if it has to
+// outlive the power.
 func (t *Temp) Publish(name string) error {
 	path, err := t.store.Path(name)
 	if err != nil {
 		return err
 	}
-	if runtime.GOOS == "windows" {
-		t.Close()
-	}
 	if Space(name) == "cas" { // which was announced
-		err = rename(t.Name(), path)
+		err = rename(t.Name(), path, true)
 	} else {
-		err = t.store.publishMark(name, func() error { return rename(t.Name(), path) })
+		err = t.store.publishMark(name, func() error { return rename(t.Name(), path, false) })
 	}
 	if err == nil {
 		t.done = true
