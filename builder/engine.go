@@ -149,7 +149,7 @@ func (r *run) prepare(ctx context.Context, res *resolved) (Engine, string, error
 		text := why + "; the direct engine gives the same bytes"
 		var nowhere *runtimes.UnreachableError
 		if _, err := r.reach(); errors.As(err, &nowhere) && nowhere.Address == "" {
-			r.note(TargetID{}, text+" (for containers: --builder)")
+			r.note(TargetID{}, text+" (or use --builder)")
 		} else {
 			r.warn(TargetID{}, text) // somebody expects a container
 		}

@@ -60,7 +60,8 @@ func (l look) ended(t *task, how string, took time.Duration) string {
 	if how == "failed" {
 		mark, code = "✗", red
 	}
-	return l.head(mark, code, t.label, took) + how + t.downloaded()
+	how += t.downloaded()
+	return l.head(mark, code, t.label, took) + clip(how, max(l.width-(2+l.nameWidth()+2+timeWidth+2), len("failed")))
 }
 
 // head is what all lines begin with.

@@ -145,6 +145,9 @@ func planRows(t builder.PlannedTarget) [][2]string {
 			}
 		}
 		packages = fmt.Sprintf("%d, not prebuilt: %s", len(t.Packages), strings.Join(sources, ", "))
+		if t.Engine == "" { // the engine's row names them
+			packages = fmt.Sprintf("%d, %d of them not prebuilt", len(t.Packages), len(sources))
+		}
 	}
 	engine := t.Engine
 	if t.EngineWhy != "" {

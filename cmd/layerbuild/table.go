@@ -228,6 +228,9 @@ func label(id builder.TargetID) string {
 // several shows the names of a universal layer's targets, or how many.
 func several(names []string, width int, what string) string {
 	s := strings.Join(names, "+")
+	if len(names) == 1 {
+		return clip(s, width)
+	}
 	if utf8.RuneCountInString(s) > width {
 		return fmt.Sprintf("%d %s", len(names), what)
 	}

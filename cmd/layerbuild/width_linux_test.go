@@ -70,7 +70,7 @@ func widthWheels() []wheelhouse.Wheel {
 			name + "/__init__.py": "",
 			name + "/" + strings.Repeat("deeper_and_", 4) + "/" + strings.Repeat("deeper_", 8) + "/file.py": strings.Repeat("x = 1\n", i),
 		}}
-		if i%20 == 2 {
+		if i%2 == 0 { // each says that it is another file
 			w.Files["tests/__init__.py"] = "# of " + name + "\n"
 		}
 		if i%5 == 0 {

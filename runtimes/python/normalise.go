@@ -3,7 +3,6 @@ package python
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/layerbuild/layerbuild/runtimes"
@@ -149,12 +148,8 @@ func (n *normaliser) checkStrays() error {
 // RECORD. Of several owners the last one wins.
 func (n *normaliser) settle() (runtimes.Tree, error) {
 	out := make(runtimes.Tree, len(n.claims))
-	paths := make([]string, 0, len(n.claims))
-	for p := range n.claims {
-		paths = append(paths, p)
-	}
-	slices.Sort(paths)
-	for _, p := range paths {
+	var clashes []clash
+	for _, p := range sortedKeys(n.claims) {
 		claims := n.claims[p]
 		last := claims[len(claims)-1]
 		if ok, err := matches(last.entry, last.found); err != nil {
@@ -162,6 +157,7 @@ func (n *normaliser) settle() (runtimes.Tree, error) {
 		} else if !ok {
 			return nil, last.dist.errorf("%s does not match its hash in RECORD", last.entry.Path)
 		}
+		var others []string
 		for _, c := range claims[:len(claims)-1] {
 			same, err := c.agrees(last)
 			if err != nil {
@@ -173,8 +169,10 @@ func (n *normaliser) settle() (runtimes.Tree, error) {
 			if c.dist == last.dist {
 				return nil, c.dist.errorf("two of its files are to be installed as %s", p)
 			}
-			n.notes = append(n.notes, fmt.Sprintf("%s is in %s and in %s with different content: %s wins",
-				p, c.dist.name, last.dist.name, last.dist.name))
+			others = append(others, c.dist.name)
+		}
+		if others != nil {
+			clashes = addClash(clashes, clash{some(others), last.dist.name, []string{p}})
 		}
 		f := last.file
 		if f.Mode.Type() != 0 {
@@ -184,7 +182,46 @@ func (n *normaliser) settle() (runtimes.Tree, error) {
 		f.Package = last.dist.name
 		out[p] = f
 	}
+	for _, c := range clashes {
+		n.notes = append(n.notes, c.String())
+	}
 	return out, nil
+}
+
+// clash is files that several packages have, with different content.
+type clash struct {
+	others, winner string // packages
+	paths          []string
+}
+
+// addClash adds files to those that the same packages have.
+func addClash(all []clash, c clash) []clash {
+	for i := range all {
+		if all[i].others == c.others && all[i].winner == c.winner {
+			all[i].paths = append(all[i].paths, c.paths...)
+			return all
+		}
+	}
+	return append(all, c)
+}
+
+func (c clash) String() string {
+	files := c.paths[0] + " is"
+	if more := len(c.paths) - 1; more > 0 {
+		files = fmt.Sprintf("%s and %d more are", c.paths[0], more)
+	}
+	return fmt.Sprintf("%s in %s and in %s with different content: %s wins", files, c.others, c.winner, c.winner)
+}
+
+// someOf is how many of a list a message names.
+const someOf = 5
+
+// some names the first of a list.
+func some(list []string) string {
+	if len(list) <= someOf+1 {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:someOf], ", "), len(list)-someOf)
 }
 
 // checkFolders makes sure that no file lies where others need a folder.

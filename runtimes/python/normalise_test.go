@@ -201,6 +201,8 @@ func TestNormaliseClash(t *testing.T) {
 		{"same content", map[string]string{shared: "x"}, map[string]string{shared: "x"}, "", "", ""},
 		{"other content", map[string]string{shared: "a"}, map[string]string{shared: "b"}, "",
 			inLayer + "tests/__init__.py is in a and in b with different content: b wins", ""},
+		{"other content of two", map[string]string{shared: "a", site + "tests/z.py": "a"}, map[string]string{shared: "b", site + "tests/z.py": "b"}, "",
+			inLayer + "tests/__init__.py and 1 more are in a and in b with different content: b wins", ""},
 		{"the wrong one was left", map[string]string{shared: "a"}, map[string]string{shared: "b"}, shared + "=a", "", "b-1.0-py3-none-any.whl: tests/__init__.py does not match"},
 		{"neither was left", map[string]string{shared: "a"}, map[string]string{shared: "b"}, shared + "=c", "", "does not match"},
 		{"data and module", map[string]string{"tests/__init__.py": "a"}, map[string]string{shared: "b"}, "", "b wins", ""},
@@ -237,6 +239,15 @@ func TestNormaliseClash(t *testing.T) {
 				t.Error("b does not win")
 			}
 		})
+	}
+}
+
+func TestSome(t *testing.T) {
+	list := strings.Split("a b c d e f g", " ")
+	for n, want := range map[int]string{1: "a", 6: "a, b, c, d, e, f", 7: "a, b, c, d, e and 2 more"} {
+		if got := some(list[:n]); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
 	}
 }
 

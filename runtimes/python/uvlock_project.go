@@ -260,7 +260,7 @@ func checkFresh(project fs.FS, file string, p *uvPackage, memberDir string, env 
 	if d := s.differences(extras, groups); len(d) > 0 {
 		return nil, &runtimes.InputError{
 			File:    file,
-			Problem: fmt.Sprintf("does not fit %s: %s", path.Join(memberDir, "pyproject.toml"), strings.Join(d, ", ")),
+			Problem: fmt.Sprintf("does not fit %s: %s", path.Join(memberDir, "pyproject.toml"), some(d)),
 			Hint:    "run `uv lock` and commit the result",
 		}
 	}
