@@ -108,8 +108,9 @@ func (o *output) publish() (Stamp, error) {
 	}
 	if runtime.GOOS == "windows" { // where no open file is renamed, and no stamp changes with the name
 		o.f.Close()
-		o.done = true
-		return before, os.Rename(o.f.Name(), o.path)
+		err := os.Rename(o.f.Name(), o.path)
+		o.done = err == nil
+		return before, err
 	}
 	if err := os.Rename(o.f.Name(), o.path); err != nil {
 		return Stamp{}, err
