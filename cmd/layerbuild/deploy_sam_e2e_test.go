@@ -80,14 +80,14 @@ Resources:
 `
 
 // TestSAM follows doc/sam.md, and holds what it says of new versions: nothing
-// makes one but another pin, and that one.
+// makes one but another pin, and that one. Moto knows SAM's client and no SAM: what
+// the page deploys are change sets, or none; the layers are judged as translated.
 func TestSAM(t *testing.T) {
 	t.Parallel()
 	aws := startCloud(t)
 	g := newGuide(t, "sam.md")
 	g.installSAM(aws)
 	g.follow()
-
 	g.write("template.yaml", samTemplate)
 	g.write("layerbuild.yaml", `layers:
   dependencies: {path: dependencies, runtime: python3.13, architectures: [arm64]}
