@@ -36,6 +36,11 @@ func (e *InputError) Error() string {
 
 func (e *InputError) Unwrap() error { return e.Err }
 
+// UnreadableCABundle says that the CA bundle, whose path err names, cannot be read.
+func UnreadableCABundle(err error) error {
+	return &InputError{Problem: "the CA bundle cannot be read", Err: err, Hint: "name a PEM file that this user may read"}
+}
+
 // Incomplete says that a lock file names no files for some packages: the
 // index must be asked once, and the answers given in [Target.Files].
 type Incomplete struct {

@@ -184,9 +184,11 @@ func worthByDoc(window []byte) bool {
 	for _, c := range counts {
 		squares += c * c
 	}
-	if 256*squares > n*n+n*n/10+256*n {
-		return true
-	}
+	return 256*squares > n*n+n*n/10+256*n || repeatsByDoc(window)
+}
+
+// repeatsByDoc is what that section says of strings that repeat.
+func repeatsByDoc(window []byte) bool {
 	marks := make(map[uint64]uint64)
 	samples, repetitions := 0, 0
 	for i := range min(len(window), 16384) - 7 {

@@ -1,7 +1,6 @@
 package zipper
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 )
@@ -20,7 +19,7 @@ func TestRepeats(t *testing.T) {
 			n := rng.IntN(len(window)/2 + 1)
 			copy(window[rng.IntN(len(window)-n+1):], window[:n])
 		}
-		want := plainRepeats(window)
+		want := repeatsByDoc(window)
 		if want {
 			found++
 		}
@@ -31,25 +30,6 @@ func TestRepeats(t *testing.T) {
 	if found < 200 || found > 1800 {
 		t.Errorf("%d of 2000 repeat", found)
 	}
-}
-
-func plainRepeats(window []byte) bool {
-	seen := make(map[uint64]uint64)
-	samples, repetitions := 0, 0
-	window = window[:min(len(window), 16384)]
-	for i := 0; i <= len(window)-8; i++ {
-		h := binary.LittleEndian.Uint64(window[i:]) * 0xcf1bbcdcb7a56463
-		if h >= 1<<58 {
-			continue
-		}
-		samples++
-		slot, mark := h>>46&0xfff, h>>14&0xffffffff|1
-		if last, ok := seen[slot]; ok && last == mark {
-			repetitions++
-		}
-		seen[slot] = mark
-	}
-	return 4*repetitions > samples
 }
 
 func BenchmarkRepeats(b *testing.B) {

@@ -211,7 +211,7 @@ func (e *Engine) readCABundle() ([]byte, error) {
 	}
 	data, err := os.ReadFile(e.CABundle)
 	if err != nil {
-		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err, Hint: "name a PEM file that this user may read"}
+		return nil, runtimes.UnreadableCABundle(err)
 	}
 	if len(data) > maxSecret {
 		return nil, &runtimes.InputError{

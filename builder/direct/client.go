@@ -64,7 +64,7 @@ func Roots(caBundle string) (*x509.CertPool, error) {
 	}
 	data, err := os.ReadFile(caBundle)
 	if err != nil {
-		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err, Hint: "name a PEM file that this user may read"}
+		return nil, runtimes.UnreadableCABundle(err)
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {

@@ -42,11 +42,11 @@ func (c Containers) images(ctx context.Context) []Finding {
 		if other := c.Engine.ByArch[image.Arch]; other != nil {
 			engine = other
 		}
-		if key := engine.Address + " " + image.Ref; seen[key] {
+		key := engine.Address + " " + image.Ref
+		if seen[key] {
 			continue
-		} else {
-			seen[key] = true
 		}
+		seen[key] = true
 		a := &askedImage{ref: image.Ref}
 		asked = append(asked, a)
 		wg.Go(func() {

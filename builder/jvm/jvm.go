@@ -35,7 +35,7 @@ var systemRoots = []string{
 func TrustStore(caBundle string) ([]byte, error) {
 	data, err := os.ReadFile(caBundle)
 	if err != nil {
-		return nil, &runtimes.InputError{Problem: "the CA bundle cannot be read", Err: err, Hint: "name a PEM file that this user may read"}
+		return nil, runtimes.UnreadableCABundle(err)
 	}
 	for _, file := range systemRoots {
 		if roots, err := os.ReadFile(file); err == nil {

@@ -121,9 +121,7 @@ func (p Project) look(language Language, dir string) (*located, error) {
 	}
 	l.Comment("", found.LockFile)
 	if len(l.Arches) == 0 {
-		var why string
-		l.Arches, why = defaultArches()
-		l.Comment("architectures", why)
+		l.takeDefaultArches()
 	}
 	choice, err := p.choose(language, l, found)
 	if err != nil {

@@ -299,3 +299,9 @@ func isFile(project fs.FS, file string) bool {
 func defaultArches() (arches []string, why string) {
 	return []string{string(runtimes.X86_64)}, "the default of Lambda's functions; or [arm64], or both"
 }
+
+func (l *Layer) takeDefaultArches() {
+	var why string
+	l.Arches, why = defaultArches()
+	l.Comment("architectures", why)
+}

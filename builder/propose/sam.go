@@ -387,9 +387,7 @@ func (s *samTemplate) architectures(l *Layer, id string, properties, metadata *y
 		l.Arches = used
 		l.Comment("architectures", "of the functions that have it")
 	default:
-		var why string
-		l.Arches, why = defaultArches()
-		l.Comment("architectures", why)
+		l.takeDefaultArches()
 	}
 	if !l.single() {
 		l.Options = append(l.Options, Option{Name: "universal", Value: true, Comment: "one archive for all, or an error where packages differ"})

@@ -82,9 +82,7 @@ func (s *samTemplate) functionLayer(f samFunction, folder string) (Layer, bool) 
 // explained is the layer of a function with what is to be said of it.
 func (s *samTemplate) explained(l Layer, f samFunction, found runtimes.Detected) Layer {
 	if f.arch == "" {
-		var why string
-		l.Arches, why = defaultArches()
-		l.Comment("architectures", why)
+		l.takeDefaultArches()
 	}
 	l.Notes = append(l.Notes, found.Notes...)
 	l.Notes = append(l.Notes, fmt.Sprintf("%s has no resource for it: add one of type AWS::Serverless::LayerVersion, and to Layers of the function; sam build goes on installing %s into the function while it lies in CodeUri", s.file, path.Base(found.LockFile)))

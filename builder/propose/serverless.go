@@ -338,9 +338,7 @@ func (s *service) runsOn(l *Layer, key string, n *yaml.Node) (why string) {
 		l.Comment("architectures", source)
 	}
 	if len(l.Arches) == 0 {
-		var why string
-		l.Arches, why = defaultArches()
-		l.Comment("architectures", why)
+		l.takeDefaultArches()
 	}
 	l.Runtimes = s.known(l, l.Runtimes)
 	if len(l.Runtimes) == 0 {

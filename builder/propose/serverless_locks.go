@@ -50,9 +50,7 @@ func (s *service) runsOnAll(l *Layer, language string) bool {
 	l.Comment("runtime", "of the functions")
 	arches := distinct(users, func(t target) string { return t.arch })
 	if len(arches) == 0 {
-		var why string
-		l.Arches, why = defaultArches()
-		l.Comment("architectures", why)
+		l.takeDefaultArches()
 		return true
 	}
 	l.Arches = arches

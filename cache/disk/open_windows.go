@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -27,7 +26,7 @@ func openFile(path string, flags int) (*os.File, error) {
 		how = windows.CREATE_NEW
 	}
 	var file windows.Handle
-	err = persist(func() error {
+	err = persist(func() (err error) {
 		file, err = windows.CreateFile(name, access,
 			windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE,
 			nil, how, windows.FILE_ATTRIBUTE_NORMAL, 0)
@@ -74,8 +73,7 @@ func persist(do func() error) error {
 }
 
 func isBusy(err error) bool {
-	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
-		errors.Is(err, syscall.EACCES)
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
 }
 
 // removeLock gives a lock back and removes its file, which cannot be removed while

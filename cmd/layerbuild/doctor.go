@@ -32,8 +32,8 @@ func newDoctor(ui *ui) *cobra.Command {
 		Long: `Doctor looks at all that a build needs: the engine and the platforms that it
 runs, the registries of its images, folders and disks, proxies and certificates,
 the package indexes of the configuration's layers, remote caches, tools, and the
-clock. What it says are
-lines that begin with ok, warn or fail; below a warn or fail is what to do.
+clock. What it says are lines that begin with ok, warn or fail; below a warn or
+fail is what to do.
 
 It asks servers as a build would, with its logins, and shows none of them. A
 remote cache that builds write to gets one small file. Without a configuration,

@@ -54,8 +54,10 @@ func writeInspected(w io.Writer, found []*builder.Inspected, shown int) error {
 			{"unzipped", fmt.Sprintf("%9s, %s of Lambda's limit for a function and its layers", size(in.Size), ofLimit(in.Size))},
 			{"zipped", fmt.Sprintf("%9s%s", size(in.ZipSize), throughS3(in.ZipSize))},
 		}
-		for i, line := range nativeLines(in.Inventory) {
-			sums = append(sums, [2]string{map[bool]string{true: "native"}[i == 0], line})
+		label := "native"
+		for _, line := range nativeLines(in.Inventory) {
+			sums = append(sums, [2]string{label, line})
+			label = "" // of the first alone
 		}
 		out.WriteString(labelled(sums, "  ", proseWidth(w)))
 		if in.Against != nil {
