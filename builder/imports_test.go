@@ -36,8 +36,11 @@ var mayImport = map[string][]string{
 	"runtimes/java/jarfile":    {"runtimes"},
 	"runtimes/java/coordinate": {},
 
-	"cache/tempfile":   {},
-	"zipper":           {"cache/tempfile"},
+	"cache/tempfile": {},
+	"zipper":         {"cache/tempfile", "zipper/internal/deflate"},
+
+	"zipper/internal/deflate": {},
+
 	"cache/ctxio":      {},
 	"cache":            {"cache/ctxio", "cache/disk", "cache/tempfile"},
 	"cache/disk":       {"cache/ctxio"},

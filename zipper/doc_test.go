@@ -3,13 +3,14 @@ package zipper
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"math/bits"
+	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // TestDoc has doc/zip.md carried out by a second program, which knows nothing of
@@ -27,10 +28,13 @@ func TestDoc(t *testing.T) {
 		)
 	}
 	entries = append(entries,
-		file("large/a", 0o644, mixture(16*block)),
-		file("large/b", 0o644, mixture(16*block+1)),
-		file("large/c", 0o644, mixture(100*kb)),
+		file("mixture", 0o644, mixture(3*block/2)),
+		file("code", 0o755, program(t, 2*block)),
+		file("skewed", 0o644, skewed(200*kb)),
 	)
+	for n := range 70 {
+		entries = append(entries, file(fmt.Sprintf("tiny/%d", n), 0o644, prose(byte(n), n)))
+	}
 	got, _ := write(t, entries, Options{})
 	if want := byDoc(t, entries); !bytes.Equal(got, want) {
 		at := 0
@@ -39,6 +43,29 @@ func TestDoc(t *testing.T) {
 		}
 		t.Errorf("%d bytes, and %d by doc/zip.md; they differ from %d on", len(got), len(want), at)
 	}
+}
+
+// program returns the first bytes of this test's own program.
+func program(t *testing.T, n int) []byte {
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) < n {
+		t.Fatal(len(b), err)
+	}
+	return b[:n]
+}
+
+// skewed has each byte half as often as the one before, so that codes get longer
+// than they may.
+func skewed(n int) []byte {
+	b := noise(1, 8*n)
+	for i := range n {
+		b[i] = byte(bits.TrailingZeros64(binary.LittleEndian.Uint64(b[8*i:])))
+	}
+	return b[:n]
 }
 
 // mixture has runs of both kinds, of odd lengths.
@@ -68,7 +95,7 @@ func byDoc(t *testing.T, entries []Entry) []byte {
 			}
 			content = contentOf(t, e)
 			if data = content; len(content) > 0 {
-				if deflated := deflatedByDoc(t, content); len(deflated) < len(content) {
+				if deflated := deflatedByDoc(content); len(deflated) < len(content) {
 					data, method = deflated, 8
 				}
 			}
@@ -97,15 +124,8 @@ func little(values ...any) []byte {
 }
 
 // deflatedByDoc compresses a file's content: the section "Data".
-func deflatedByDoc(t *testing.T, content []byte) []byte {
-	t.Helper()
-	level := 6
-	if len(content) <= 8192 {
-		level = 4
-	} else if len(content) > 16776960 {
-		level = 7
-	}
-	var out bytes.Buffer
+func deflatedByDoc(content []byte) []byte {
+	var out bitsByDoc
 	for start := 0; start < len(content); start += 1048560 {
 		end := min(start+1048560, len(content))
 		windows := windowsByDoc(content[start:end])
@@ -114,40 +134,23 @@ func deflatedByDoc(t *testing.T, content []byte) []byte {
 			if run < 0 {
 				run = len(windows)
 			}
+			next := at
+			for _, w := range windows[:run] {
+				next += w.size
+			}
 			if windows[0].worth {
-				next := at
-				for _, w := range windows[:run] {
-					next += w.size
-				}
-				w, err := flate.NewWriter(&out, level)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.ResetDict(&out, content[max(0, at-32768):at])
-				_, err = w.Write(content[at:next])
-				finish := w.Flush
-				if next == len(content) {
-					finish = w.Close
-				}
-				if err != nil || finish() != nil {
-					t.Fatal("no deflate stream", err)
-				}
-				at = next
+				history := max(0, at-32768)
+				out.compressRun(content[history:next], at-history, next == len(content))
 			} else {
 				for _, w := range windows[:run] {
-					final := byte(0)
-					if at+w.size == len(content) {
-						final = 1
-					}
-					out.Write(append([]byte{final}, little(uint16(w.size), ^uint16(w.size))...))
-					out.Write(content[at : at+w.size])
+					out.stored(content[at:at+w.size], at+w.size == len(content))
 					at += w.size
 				}
 			}
-			windows = windows[run:]
+			at, windows = next, windows[run:]
 		}
 	}
-	return out.Bytes()
+	return out.bytes
 }
 
 // judged is a window, and whether it is worth compressing.

@@ -24,30 +24,28 @@ func FuzzBlocks(f *testing.F) {
 	used := new(deflater)
 	f.Fuzz(func(t *testing.T, data []byte, cut uint16) {
 		size := max(int(cut), len(data)/50, 1)
-		for _, level := range []int{level, largeLevel} {
-			joined, err := joinBlocks(used, data, size, level)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fresh, err := joinBlocks(new(deflater), data, size, level)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(joined, fresh) {
-				t.Error("a used compressor gives other bytes than a new one")
-			}
-			source := bytes.NewReader(joined)
-			got, err := io.ReadAll(flate.NewReader(source))
-			if err != nil || !bytes.Equal(got, data) || source.Len() > 0 {
-				t.Errorf("%d bytes came back of %d, %d were left, error %v", len(got), len(data), source.Len(), err)
-			}
+		joined, err := joinBlocks(used, data, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := joinBlocks(new(deflater), data, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(joined, fresh) {
+			t.Error("a used compressor gives other bytes than a new one")
+		}
+		source := bytes.NewReader(joined)
+		got, err := io.ReadAll(flate.NewReader(source))
+		if err != nil || !bytes.Equal(got, data) || source.Len() > 0 {
+			t.Errorf("%d bytes came back of %d, %d were left, error %v", len(got), len(data), source.Len(), err)
 		}
 	})
 }
 
 // joinBlocks compresses data as Write does, in blocks of another size, and
 // inflates each of them by itself.
-func joinBlocks(d *deflater, data []byte, size, level int) (out []byte, err error) {
+func joinBlocks(d *deflater, data []byte, size int) (out []byte, err error) {
 	var p proof
 	for at := 0; ; at += size {
 		end := min(at+size, len(data))
@@ -56,45 +54,11 @@ func joinBlocks(d *deflater, data []byte, size, level int) (out []byte, err erro
 		before := min(at, dictSize)
 		buf := bytes.Clone(data[at-before : end])
 		start := len(out)
-		if out, err = d.block(out, buf, before, level, end == len(data)); err != nil {
-			return out, err
-		}
+		out = d.block(out, buf, before, end == len(data))
 		if err := p.check(out[start:], buf[:before], buf[before:], end == len(data)); err != nil || end == len(data) {
 			return out, err
 		}
 		clear(buf)
-	}
-}
-
-// TestUsedCompressor takes one compressor through more blocks than it is
-// allowed, of changing sizes.
-func TestUsedCompressor(t *testing.T) {
-	for _, level := range []int{level, largeLevel} {
-		testUsedCompressor(t, level)
-	}
-}
-
-func testUsedCompressor(t *testing.T, level int) {
-	used := new(deflater)
-	for i := range 2 * maxUses {
-		data := prose(byte(i%5), 1+i*37%3000)
-		if i%100 == 0 {
-			data = noise(byte(i), 7000)
-		}
-		got, err := joinBlocks(used, data, 900, level)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i%50 != 0 && i < 2*maxUses-50 {
-			continue // comparing all would take a while
-		}
-		want, err := joinBlocks(new(deflater), data, 900, level)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Fatalf("block %d: other bytes from a used compressor", i)
-		}
 	}
 }
 
@@ -105,7 +69,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(archive, uint32(100), true)
 	for i := range 3 {
 		data := prose(byte(i), 1000)
-		compressed, err := joinBlocks(new(deflater), data, 400, level)
+		compressed, err := joinBlocks(new(deflater), data, 400)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -2,13 +2,14 @@ package zipper
 
 import (
 	"bytes"
-	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/flate"
 )
 
-// A proof inflates what was just compressed with the standard library, which
+// A proof inflates what was just compressed with klauspost/compress, which
 // shares no code with the compressor, and compares it with the content.
 type proof struct {
 	inflater io.ReadCloser

@@ -15,10 +15,7 @@ func TestProof(t *testing.T) {
 	content := append(prose(1, 4000), noise(1, 2000)...)
 	const before = 1000
 	for _, last := range []bool{false, true} {
-		block, err := new(deflater).block(nil, content, before, level, last)
-		if err != nil {
-			t.Fatal(err)
-		}
+		block := new(deflater).block(nil, content, before, last)
 		var p proof
 		dict, data := content[:before], content[before:]
 		check := func(block, dict, data []byte, last bool) error {

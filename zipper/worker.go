@@ -157,10 +157,7 @@ func (w *worker) appendRecord(out []byte, info *EntryInfo, content []byte) ([]by
 	header := len(out)
 	out = appendLocal(out, info) // to be written again when all is known
 	start := len(out)
-	out, err := w.deflater.block(out, content, 0, levelOf(info.Size), true)
-	if err != nil {
-		return nil, entryError(info.Name, "compress", err)
-	}
+	out = w.deflater.block(out, content, 0, true)
 	if len(out)-start >= len(content) {
 		return append(out[:start], content...), nil
 	}
@@ -187,9 +184,7 @@ func (w *worker) packBlock(ctx context.Context, t *task) error {
 		return err
 	}
 	close(t.pass)
-	if t.out, err = w.deflater.block(t.out, buf, before, levelOf(info.Size), t.last); err != nil {
-		return entryError(info.Name, "compress", err)
-	}
+	t.out = w.deflater.block(t.out, buf, before, t.last)
 	if w.p.opts.Verify {
 		if err := w.proof.check(t.out, buf[:before], buf[before:], t.last); err != nil {
 			return entryError(info.Name, "verify", err)

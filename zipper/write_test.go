@@ -59,25 +59,6 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// TestVersion holds Version against the constants and the module's
-// requirement that it speaks of.
-func TestVersion(t *testing.T) {
-	mod, err := os.ReadFile("../go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const module = "github.com/klauspost/compress v"
-	_, rest, ok := strings.Cut(string(mod), module)
-	if !ok {
-		t.Fatalf("go.mod does not require %s", module)
-	}
-	release, _, _ := strings.Cut(rest, "\n")
-	want := fmt.Sprintf("zip/4 klauspost-flate/%s level %d (%d up to %d, %d past %d) window %d block %d dict %d", strings.Fields(release)[0], level, smallLevel, smallSize, largeLevel, largeSize, windowSize, blockSize, dictSize)
-	if Version != want {
-		t.Errorf("Version is %q, want %q", Version, want)
-	}
-}
-
 // TestSameBytes varies everything that must not matter.
 func TestSameBytes(t *testing.T) {
 	want, _ := write(t, mediumTree(), Options{Workers: 1})

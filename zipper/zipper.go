@@ -39,26 +39,18 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+
+	"github.com/layerbuild/layerbuild/zipper/internal/deflate"
 )
 
 // Version names everything that decides an archive's bytes: the format rules
-// of this package and the compressor with its release and settings. Whatever
-// is derived from an archive's bytes, a cache key above all, has to include
-// it. TestVersion holds it against go.mod.
-const Version = "zip/4 klauspost-flate/1.20.3 level 6 (4 up to 8192, 7 past 16776960) window 65535 block 1048560 dict 32768"
+// of this package, the compressor's among them. Whatever is derived from an
+// archive's bytes, a cache key above all, has to include it.
+const Version = "zip/5"
 
-// What Version promises. Files of more than 16 blocks, which are libraries of
-// machine code as a rule, are worth a slower level, and the many small ones of an
-// npm tree a faster one; doc/zip.md has the figures.
 const (
-	level      = 6
-	smallLevel = 4
-	smallSize  = 8 << 10
-	largeLevel = 7
-	largeSize  = 16 * blockSize
-
 	blockSize = 16 * windowSize
-	dictSize  = 32 << 10
+	dictSize  = deflate.Window
 )
 
 // ErrCorrupt is wrapped by the errors of Verify that mean that an archive
@@ -103,7 +95,7 @@ type Options struct {
 	// archived so far. It is called from one goroutine at a time.
 	Progress func(bytes int64)
 	// Verify has Write inflate each piece right after it was compressed, in
-	// the same worker, with the standard library, and compare it with the
+	// the same worker, with klauspost/compress, and compare it with the
 	// content. A difference is an error that wraps ErrCorrupt.
 	Verify bool
 	// Earlier, if set, is an archive that Write may take entries from.

@@ -1,0 +1,9 @@
+//go:build !(amd64 || arm64) || race
+
+package deflate
+
+import "encoding/binary"
+
+func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
+
+func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
