@@ -58,6 +58,7 @@ check: build ## format, vet, lint, go.mod
 
 unit: ## the tests that need no root, network or container, with the race detector
 	$(GO) test -race ./...
+	$(GO) test ./zipper/internal/deflate # reads otherwise there: see load.go
 	$(ZIPBENCH) test -race ./...
 
 e2e: testbed tools ## the tests against real registries and a real BuildKit

@@ -168,10 +168,10 @@ func (w *bitsByDoc) compressRun(data []byte, start int, final bool) {
 }
 
 // judgeByDoc says where a block ends.
-type judgeByDoc struct{ b [10]int }
+type judgeByDoc struct{ b [10]int64 }
 
 func (j *judgeByDoc) differs(symbols []symbolByDoc, size int) bool {
-	var a [10]int
+	var a [10]int64
 	for _, s := range symbols {
 		switch {
 		case s.length == 1:
@@ -182,7 +182,7 @@ func (j *judgeByDoc) differs(symbols []symbolByDoc, size int) bool {
 			a[9]++
 		}
 	}
-	before, since := 0, 0
+	before, since := int64(0), int64(0)
 	for k := range a {
 		before += j.b[k]
 		since += a[k] - j.b[k]
@@ -191,7 +191,7 @@ func (j *judgeByDoc) differs(symbols []symbolByDoc, size int) bool {
 		return false
 	}
 	if before > 0 {
-		d, limit := 0, since*180/512*before
+		d, limit := int64(0), since*180/512*before
 		for k := range a {
 			x := j.b[k]*since - (a[k]-j.b[k])*before
 			d += max(x, -x)
@@ -199,7 +199,7 @@ func (j *judgeByDoc) differs(symbols []symbolByDoc, size int) bool {
 		if size < 10000 && before+since < 8192 {
 			limit += limit * (8192 - before - since) / 8192
 		}
-		if d+size/4096*before >= limit {
+		if d+int64(size)/4096*before >= limit {
 			return true
 		}
 	}

@@ -2,9 +2,8 @@ package zipper
 
 import "encoding/binary"
 
-// windowSize is what one deflate block covers: as much as a stored one can
-// hold, and what the compressor takes at a time. Whether data is worth
-// compressing is decided for each window.
+// windowSize is the unit in which content is judged: as much as a stored
+// deflate block can hold.
 const windowSize = 1<<16 - 1
 
 // minProbe is the least that can be judged by its statistics.

@@ -89,11 +89,14 @@ func inflate(data, history []byte, final bool) ([]byte, error) {
 
 func check(t *testing.T, e *Encoder, buf []byte, start int, final bool) []byte {
 	t.Helper()
-	// What is in dst, and behind buf's end, has no part in it.
-	out := e.Append([]byte("before"), buf, start, final)
-	out, ok := bytes.CutPrefix(out, []byte("before"))
+	out, ok := bytes.CutPrefix(e.Append([]byte("before"), buf, start, final), []byte("before"))
 	if !ok {
 		t.Fatal("what was in dst is gone")
+	}
+	// Neither the capacity of dst nor what is behind buf's end has a part in it.
+	behind := append(bytes.Clone(buf), buf...)
+	if again := e.Append(make([]byte, 0, len(buf)%3000), behind[:len(buf)], start, final); !bytes.Equal(again, out) {
+		t.Fatal("other bytes with other memory")
 	}
 	got, err := inflate(out, buf[max(0, start-Window):start], final)
 	if err != nil || !bytes.Equal(got, buf[start:]) {

@@ -11,12 +11,12 @@ const (
 	// looked up where fewer follow.
 	lookahead = 8
 
-	nearBits  = 13 // of the number of slots for places with the same three bytes
-	farBits   = 15 // and with the same six
+	nearBits  = 13 // log2 of the slots of the table by three bytes
+	farBits   = 15 // and by six
 	placeMask = 1<<(8+nearBits) - 1
 
 	// MaxInput is how much data an Encoder takes at once, history included.
-	MaxInput = placeMask - 2*Window
+	MaxInput = placeMask - Window - 1
 
 	ahead = 16 << 10 // how many places are looked up in one go
 )
@@ -35,9 +35,9 @@ type finder struct {
 	base uint32 // the number of the place 0
 
 	found int // places before this one have been looked up
-	// notes has, by the lower bits of a place, how far back the last
-	// place is that has the same six bytes, shifted left by 16, and the last one
-	// that has the same three; 0 where there is none within Window.
+	// notes has, by the lower bits of a place, how far back the last place is
+	// that has the same hash of six bytes, shifted left by 16, and the last one that
+	// has the same three bytes; 0 where there is none within Window.
 	notes [1 << 16]uint32
 }
 
@@ -54,8 +54,7 @@ func (f *finder) reset(n int) {
 // next gives the numbers of n bytes up, so that nothing is found again.
 func (f *finder) next(n int) { f.base += uint32(n + Window) }
 
-// find makes the notes of the places up to end, and one behind it, so that
-// none is found at the end of the data.
+// find makes the notes of the places before end.
 func (f *finder) find(b []byte, end int) {
 	near, far, notes := &f.near, &f.far, &f.notes
 	i, stop := f.found, min(end, len(b)-lookahead+1)
@@ -86,15 +85,15 @@ func (f *finder) find(b []byte, end int) {
 
 		notes[uint16(i)] = six<<16 | three
 	}
-	for ; i <= end; i++ {
+	for ; i < end; i++ {
 		notes[uint16(i)] = 0
 	}
 	f.found = end
 }
 
-// longest returns the longest of the matches that are noted for a place, the
-// nearest of equals, or none that is worth having. A note can be wrong about
-// six bytes, since a mark is not all of them, so all are compared.
+// longest returns the longest of the matches that are noted for a place, or 0
+// if none is worth having. A note can be wrong about six bytes, since a mark is
+// not all of them, so all are compared.
 func (f *finder) longest(b []byte, i int, note uint32) (length, dist int) {
 	x := load64(b, i)
 	dist = int(uint16(note))

@@ -54,8 +54,8 @@ type huffman struct {
 }
 
 // lengths sets how many bits each symbol has in a Huffman code of at most
-// limit bits, for these frequencies. Symbols that do not occur have 0. There are
-// always two that have more, since not every inflater reads a code of one.
+// limit bits, for these frequencies. Symbols that do not occur have 0. At least
+// two symbols have a code, since not every inflater reads one of one.
 func (h *huffman) lengths(counts []uint32, limit int, lens []uint8) {
 	nodes := h.nodes[:0]
 	for s, n := range counts {

@@ -4,9 +4,9 @@ package deflate
 
 import "unsafe"
 
-// The two functions read without asking whether the bytes are there, for which
-// a compressor spends a tenth of its time: find, longest, extend and write read
-// at places that are in the data by how they came about. With the race
+// The two functions read without asking whether the bytes are there, which
+// would take a tenth of a compressor's time: find, longest, extend and write
+// read at places that are in the data by how they came about. With the race
 // detector, as the tests run, every read is checked (load_checked.go).
 
 // load32 returns b[i:i+4] as a number, the first byte lowest.

@@ -11,8 +11,10 @@ const (
 	maxSequences = 16384
 	maxBlock     = 300_000
 
-	// farthest is more than what parse reads from the place it is at.
-	farthest = maxMatch + 2
+	// margin is more than how far behind its beginning a choice reads notes: each
+	// step to a better match raises 4 times its length, less the digits of its
+	// distance, by 3 or more, and ends at niceMatch, so there are at most 13.
+	margin = 64
 )
 
 // A sequence is a run of literals and the match behind it: from the highest bits
@@ -42,12 +44,12 @@ func (e *Encoder) parse(b []byte, begin int) (end int) {
 		if len(b)-check < minBlock {
 			check = last
 		}
-		if e.found < len(b) && e.found-i <= farthest {
+		for e.found < len(b) && e.found-i <= margin {
 			e.find(b, min(len(b), e.found+ahead))
 		}
 		stop := min(check, last)
 		if e.found < len(b) {
-			stop = min(stop, e.found-farthest)
+			stop = min(stop, e.found-margin)
 		}
 		i, literals = e.choose(b, i, literals, stop)
 	}

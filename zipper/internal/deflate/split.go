@@ -3,10 +3,10 @@ package deflate
 const (
 	minBlock    = 5000 // bytes, unless there are no more
 	checkEvery  = 1024
-	newSymbols  = 512 // at least, for a judgement
-	smallBlock  = 10_000
+	newSymbols  = 512    // at least, for a judgement
+	smallBlock  = 10_000 // below both of these more has to differ
 	fewSymbols  = 8192
-	differsFrom = 180 // of 512
+	differsFrom = 180 // of 512, the share that has to
 )
 
 // A splitter decides where a block had better end, because what follows has

@@ -38,6 +38,7 @@ func (e *Encoder) write(b []byte, begin, end int, c *codes, bits int) {
 		lengths[l] = (c>>8|code(uint8(l)-lengthBases[s])<<c.len())<<8 | code(c.len()) + code(lengthExtras[s])
 	}
 	start := len(e.w.out)
+	// 8 for the bits there are and for rounding, 8 for the last word.
 	out := slices.Grow(e.w.out, bits/8+16)
 	out = out[:cap(out)]
 	at, acc, n := start, e.w.bits, e.w.n
@@ -62,7 +63,7 @@ func (e *Encoder) write(b []byte, begin, end int, c *codes, bits int) {
 			n &= 7
 		}
 		// Up to three more, without a branch: a literal too many is written in no bits.
-		// There are four bytes to read, since a match follows.
+		// There are four bytes to read, since eight follow where a match begins.
 		four := load32(b, begin)
 		k := lits[byte(four)] & code(int32(-run)>>31)
 		acc |= k.bits() << (n & 63)
