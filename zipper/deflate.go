@@ -1,10 +1,6 @@
 package zipper
 
-import (
-	"encoding/binary"
-
-	"github.com/layerbuild/layerbuild/zipper/internal/deflate"
-)
+import "github.com/layerbuild/layerbuild/zipper/internal/deflate"
 
 // A deflater compresses blocks, each as if by a compressor of its own.
 type deflater struct {
@@ -23,7 +19,7 @@ func (d *deflater) block(dst, buf []byte, before int, last bool) []byte {
 		if shrinks {
 			dst = d.encoder.Append(dst, buf[:end], at, final)
 		} else {
-			dst = appendRun(dst, buf[at:end], final)
+			dst = deflate.AppendStored(dst, buf[at:end], final)
 		}
 		if at = end; at == len(buf) {
 			return dst
@@ -45,27 +41,4 @@ func (d *deflater) run(buf []byte, start int) (end int, shrinks bool) {
 		end = next
 	}
 	return end, shrinks
-}
-
-// appendRun appends a run of windows as stored deflate blocks.
-func appendRun(out, run []byte, final bool) []byte {
-	for len(run) > 0 {
-		window := run[:min(len(run), windowSize)]
-		run = run[len(window):]
-		out = appendStored(out, window, final && len(run) == 0)
-	}
-	return out
-}
-
-// appendStored appends a stored block to a stream that is at a byte boundary.
-func appendStored(out, window []byte, final bool) []byte {
-	head := byte(0)
-	if final {
-		head = 1
-	}
-	n := uint16(len(window))
-	out = append(out, head)
-	out = binary.LittleEndian.AppendUint16(out, n)
-	out = binary.LittleEndian.AppendUint16(out, ^n)
-	return append(out, window...)
 }

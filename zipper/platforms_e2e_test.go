@@ -16,7 +16,8 @@ import (
 const otherGo = "go1.27.4"
 
 // TestPlatforms runs the tests that pin the archive's bytes as they come out
-// of other compilers: for each architecture, and by another release of Go. Those of another architecture run under qemu.
+// of other compilers: for each architecture, and by another release of Go. Those
+// of another architecture run under qemu.
 func TestPlatforms(t *testing.T) {
 	tests := []struct {
 		name, arch string

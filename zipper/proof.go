@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/layerbuild/layerbuild/zipper/internal/deflate"
 )
 
 // A proof inflates what was just compressed with klauspost/compress, which
@@ -24,7 +26,7 @@ type proof struct {
 // read as something else.
 func (p *proof) check(compressed, dict, content []byte, last bool) error {
 	if !last {
-		compressed = appendStored(compressed, nil, true)
+		compressed = deflate.AppendStored(compressed, nil, true)
 	}
 	p.source.Reset(compressed)
 	if p.inflater == nil {

@@ -22,8 +22,8 @@
 // doc/zip.md states the format so that others can reproduce it.
 //
 // [Write] streams: it never seeks on its output. With [Options].Verify it
-// inflates all that it has compressed with another implementation than the one
-// that belongs to the compressor. [Verify] reads an archive back and belongs
+// inflates all that it has compressed, by a library that shares no code with
+// the compressor. [Verify] reads an archive back and belongs
 // after every Write whose archive is going to be kept; it inflates what Write
 // has not. With [Options].Earlier, what an earlier archive holds is copied from
 // there instead of being compressed again.

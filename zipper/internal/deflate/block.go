@@ -1,8 +1,6 @@
 package deflate
 
 const (
-	maxStored = 65535 // bytes in a stored block
-
 	formStored  = 0
 	formFixed   = 1
 	formDynamic = 2
@@ -50,18 +48,14 @@ func (e *Encoder) block(b []byte, begin, end int, final bool) {
 	n := end - begin
 	stored := 8*n + 40*(n/maxStored+1)
 
-	last := uint64(0)
-	if final {
-		last = 1
-	}
 	switch {
 	case stored <= min(dynamic, constant):
-		e.stored(b[begin:end], final)
+		e.w.stored(b[begin:end], final)
 	case constant <= dynamic:
-		e.w.add(last|formFixed<<1, 3)
+		e.w.begin(formFixed, final)
 		e.write(b, begin, end, fixed, constant)
 	default:
-		e.w.add(last|formDynamic<<1, 3)
+		e.w.begin(formDynamic, final)
 		e.writeHeader()
 		e.plan.assign()
 		e.write(b, begin, end, &e.plan.codes, dynamic-header)
@@ -167,23 +161,5 @@ func (e *Encoder) writeHeader() {
 		c := p.preCodes[symbol]
 		w.add(c.bits(), c.len())
 		w.add(uint64(it>>5), preExtra(symbol))
-	}
-}
-
-// stored writes data as it is, in one block or, if it is too long, more.
-func (e *Encoder) stored(data []byte, final bool) {
-	for more := true; more; {
-		piece := data[:min(len(data), maxStored)]
-		data = data[len(piece):]
-		more = len(data) > 0
-		last := uint64(0)
-		if final && !more {
-			last = 1
-		}
-		e.w.add(last|formStored<<1, 3)
-		e.w.align()
-		e.w.add(uint64(len(piece)), 16)
-		e.w.add(uint64(^uint16(len(piece))), 16)
-		e.w.out = append(e.w.out, piece...)
 	}
 }

@@ -52,7 +52,7 @@ func (e *Encoder) Append(dst, buf []byte, start int, final bool) []byte {
 		}
 	}
 	if !final {
-		e.stored(nil, false)
+		e.w.stored(nil, false)
 	}
 	e.w.align()
 	e.next(len(buf))
