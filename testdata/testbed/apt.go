@@ -49,6 +49,18 @@ func (tb *testbed) installTools(ctx context.Context) error {
 	})
 }
 
+// wgetSettings has wget, by which debootstrap fetches some thousand packages, ask
+// again where a mirror is overloaded or a name is not found: debootstrap itself
+// gives up a whole root folder for one such answer.
+const wgetSettings = `tries = 6
+waitretry = 10
+retry_connrefused = on
+retry_on_host_error = on
+retry_on_http_error = 429,500,502,503,504
+`
+
+func (tb *testbed) wgetrc() string { return filepath.Join(tb.state, "wgetrc") }
+
 // A mirror is where Debian's packages come from on this machine.
 type mirror struct {
 	uri     string

@@ -1,11 +1,36 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
 )
+
+// TestWgetSettings has the mirror answer once that it is overloaded.
+func TestWgetSettings(t *testing.T) {
+	asked := 0
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		io.WriteString(w, "a package")
+	}))
+	defer mirror.Close()
+	tb := testbed{state: t.TempDir()}
+	if err := os.WriteFile(tb.wgetrc(), []byte(wgetSettings), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("wget", "-nv", "-O", "-", mirror.URL)
+	cmd.Env = append(os.Environ(), "WGETRC="+tb.wgetrc())
+	if out, err := cmd.Output(); err != nil || string(out) != "a package" || asked != 2 {
+		t.Errorf("%q, %v, asked %d times", out, err, asked)
+	}
+}
 
 func TestFindMirror(t *testing.T) {
 	const (

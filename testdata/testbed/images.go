@@ -273,7 +273,7 @@ func (tb *testbed) makeRoot(ctx context.Context, im image, a arch, root, setup s
 		}
 		text = append(text, data...)
 	}
-	argv := []string{"sh", "-c", string(text), im.rootScripts(a)[0], root}
+	argv := []string{"env", "WGETRC=" + tb.wgetrc(), "sh", "-c", string(text), im.rootScripts(a)[0], root}
 	if im.From != "" {
 		other, err := tb.makeImage(ctx, imageNamed(im.From), a)
 		if err != nil {

@@ -22,6 +22,9 @@ func (tb *testbed) up(ctx context.Context) error {
 	if err := tb.installTools(ctx); err != nil {
 		return err
 	}
+	if err := os.WriteFile(tb.wgetrc(), []byte(wgetSettings), 0o644); err != nil {
+		return err
+	}
 	for _, a := range tb.archs {
 		if a.foreign() {
 			if err := registerQemu(a); err != nil {
