@@ -3,11 +3,11 @@
 package zipper
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,16 +23,20 @@ func readDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	list, err := f.ReadDir(-1)
+	names, err := f.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	known := make([]knownEntry, len(list))
-	for i, d := range list {
-		if known[i].DirEntry = d; !d.IsDir() {
-			known[i].info, known[i].err = statAt(fd, name, d.Name())
-			list[i] = &known[i]
+	slices.Sort(names)
+	infos := make([]fileInfo, len(names))
+	list := make([]fs.DirEntry, 0, len(names))
+	for i, base := range names {
+		switch infos[i], err = statAt(fd, name, base); {
+		case errors.Is(err, fs.ErrNotExist): // since it was listed
+		case err != nil:
+			return nil, err
+		default:
+			list = append(list, &infos[i])
 		}
 	}
 	return list, nil
@@ -40,43 +44,30 @@ func readDir(name string) ([]fs.DirEntry, error) {
 
 // openDir opens a folder. Unlike [os.Open] it does not ask the kernel to watch it.
 func openDir(name string) (*os.File, int, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	})
+	fd, err := openRaw(name, unix.O_DIRECTORY)
 	if err != nil {
-		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: err}
+		return nil, 0, err
 	}
 	return os.NewFile(uintptr(fd), name), fd, nil
 }
 
-// A knownEntry is a file whose info is known, or why it is not.
-type knownEntry struct {
-	fs.DirEntry
-	info fileInfo
-	err  error
-}
-
-func (e *knownEntry) Info() (fs.FileInfo, error) {
-	if e.err != nil {
-		return nil, e.err
-	}
-	return &e.info, nil
-}
-
-// A fileInfo is what the kernel says of a file, as [os.Lstat] gives it.
+// A fileInfo is what the kernel says of a file, as [os.Lstat] gives it, and an
+// entry of a folder that knows it.
 type fileInfo struct {
 	name  string
 	size  int64
 	mode  fs.FileMode
-	mtime time.Time
+	mtime unix.Timespec
 }
 
-func (i *fileInfo) Name() string       { return i.name }
-func (i *fileInfo) Size() int64        { return i.size }
-func (i *fileInfo) Mode() fs.FileMode  { return i.mode }
-func (i *fileInfo) ModTime() time.Time { return i.mtime }
-func (i *fileInfo) IsDir() bool        { return i.mode.IsDir() }
-func (i *fileInfo) Sys() any           { return nil }
+func (i *fileInfo) Name() string               { return i.name }
+func (i *fileInfo) Size() int64                { return i.size }
+func (i *fileInfo) Mode() fs.FileMode          { return i.mode }
+func (i *fileInfo) ModTime() time.Time         { return time.Unix(i.mtime.Unix()) }
+func (i *fileInfo) IsDir() bool                { return i.mode.IsDir() }
+func (i *fileInfo) Sys() any                   { return nil }
+func (i *fileInfo) Type() fs.FileMode          { return i.mode.Type() }
+func (i *fileInfo) Info() (fs.FileInfo, error) { return i, nil }
 
 // statAt asks for a file of an open folder, and follows no link.
 func statAt(dir int, dirName, name string) (fileInfo, error) {
@@ -85,8 +76,7 @@ func statAt(dir int, dirName, name string) (fileInfo, error) {
 	if err != nil {
 		return fileInfo{}, &fs.PathError{Op: "lstat", Path: dirName + "/" + name, Err: err}
 	}
-	sec, nsec := st.Mtim.Unix()
-	return fileInfo{name, st.Size, modeOf(uint32(st.Mode)), time.Unix(sec, nsec)}, nil
+	return fileInfo{name, st.Size, modeOf(uint32(st.Mode)), st.Mtim}, nil
 }
 
 // modeOf is a mode of the kernel's as one of Go's, as far as an archive or an
@@ -115,11 +105,23 @@ func modeOf(mode uint32) fs.FileMode {
 // openFile opens a regular file of a known size. Unlike [os.Open] it does not
 // ask the kernel to watch the file, which it never does for regular ones.
 func openFile(name string, size int64) (io.ReadCloser, error) {
-	fd, err := retry(func() (int, error) { return syscall.Open(name, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
+	fd, err := openRaw(name, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		return nil, err
 	}
 	return &rawFile{fd: fd, name: name, left: size}, nil
+}
+
+// openRaw opens what is there for reading, by a plain system call, and with noAtime
+// where it may.
+func openRaw(name string, flags int) (fd int, err error) {
+	for _, more := range []int{noAtime, 0} {
+		fd, err = retry(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|flags|more, 0) })
+		if err == nil {
+			return fd, nil
+		}
+	}
+	return 0, &fs.PathError{Op: "open", Path: name, Err: err}
 }
 
 // A rawFile is read by plain system calls.

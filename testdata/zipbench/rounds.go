@@ -131,6 +131,8 @@ func (s *session) splice(ctx context.Context, c contender) (Sample, int64, error
 		return Sample{}, 0, err
 	}
 	out, anew := filepath.Join(s.work, "spliced.zip"), filepath.Join(s.work, "anew.zip")
+	defer os.Remove(out)
+	defer os.Remove(anew)
 	sample, err := s.archive(ctx, c, edited, out, "-earlier", before)
 	if err != nil {
 		return sample, 0, err

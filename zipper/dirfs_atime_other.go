@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package zipper
+
+const noAtime = 0
