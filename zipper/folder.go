@@ -127,9 +127,10 @@ func (w *walker) read(ctx context.Context, t *subtree) error {
 		return nil
 	}
 	slices.SortFunc(list, archiveOrder)
-	t.entries = make([]Entry, 0, len(list))
-	for _, d := range w.wanted(t.name, list) {
-		name := below(t.name, d)
+	wanted := w.wanted(t.name, list)
+	t.entries = make([]Entry, 0, len(wanted))
+	for _, d := range wanted {
+		name := d.path
 		if err := checkName(name); err != nil {
 			return fmt.Errorf("entry %q: %w", name, err)
 		}
@@ -137,7 +138,7 @@ func (w *walker) read(ctx context.Context, t *subtree) error {
 			t.folders = append(t.folders, branch{&subtree{name: name}, len(t.entries)})
 			continue
 		}
-		e, err := fileEntry(w.fsys, name, d)
+		e, err := fileEntry(w.fsys, name, d.DirEntry)
 		if err != nil {
 			return fmt.Errorf("entry %q: %w", name, err)
 		}
@@ -174,14 +175,24 @@ func below(dir string, d fs.DirEntry) string {
 	return dir + "/" + d.Name()
 }
 
+// A found is what a folder has, and its path.
+type found struct {
+	path string
+	fs.DirEntry
+}
+
 // wanted returns what of a folder is not left out.
-func (w *walker) wanted(dir string, list []fs.DirEntry) []fs.DirEntry {
+func (w *walker) wanted(dir string, list []fs.DirEntry) []found {
+	all := make([]found, len(list))
+	for i, d := range list {
+		all[i] = found{below(dir, d), d}
+	}
 	if w.leave == nil {
-		return list
+		return all
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.DeleteFunc(list, func(d fs.DirEntry) bool { return w.leave(below(dir, d), d) })
+	return slices.DeleteFunc(all, func(f found) bool { return w.leave(f.path, f.DirEntry) })
 }
 
 func fileEntry(fsys fs.FS, name string, d fs.DirEntry) (Entry, error) {
