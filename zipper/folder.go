@@ -175,24 +175,24 @@ func below(dir string, d fs.DirEntry) string {
 	return dir + "/" + d.Name()
 }
 
-// A found is what a folder has, and its path.
-type found struct {
+// A child is what a folder has, and its path.
+type child struct {
 	path string
 	fs.DirEntry
 }
 
 // wanted returns what of a folder is not left out.
-func (w *walker) wanted(dir string, list []fs.DirEntry) []found {
-	all := make([]found, len(list))
+func (w *walker) wanted(dir string, list []fs.DirEntry) []child {
+	all := make([]child, len(list))
 	for i, d := range list {
-		all[i] = found{below(dir, d), d}
+		all[i] = child{below(dir, d), d}
 	}
 	if w.leave == nil {
 		return all
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.DeleteFunc(all, func(f found) bool { return w.leave(f.path, f.DirEntry) })
+	return slices.DeleteFunc(all, func(c child) bool { return w.leave(c.path, c.DirEntry) })
 }
 
 func fileEntry(fsys fs.FS, name string, d fs.DirEntry) (Entry, error) {
