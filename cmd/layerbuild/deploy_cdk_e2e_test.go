@@ -4,10 +4,12 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,6 +34,12 @@ type cdkStack map[string]cdkResource
 func (g *guide) synth() cdkStack {
 	g.t.Helper()
 	g.sh("npx cdk synth --quiet")
+	return g.assembled()
+}
+
+// assembled is the stack as it was synthesized last.
+func (g *guide) assembled() cdkStack {
+	g.t.Helper()
 	var template struct{ Resources cdkStack }
 	if err := json.Unmarshal([]byte(g.read("cdk.out/Orders.template.json")), &template); err != nil {
 		g.t.Fatal(err)
@@ -82,7 +90,7 @@ func (g *guide) holdsIndex(s cdkStack) {
 }
 
 // TestCDK follows doc/cdk.md, and holds what it says of new versions for more
-// layers than it shows: nothing makes one but another pin.
+// layers than it shows, synthesized and deployed: nothing makes one but another pin.
 func TestCDK(t *testing.T) {
 	t.Parallel()
 	g := newGuide(t, "cdk.md")
@@ -135,4 +143,61 @@ func TestCDK(t *testing.T) {
 		t.Errorf("another pin makes the assets %v, not one", assets)
 	}
 	g.holdsIndex(other)
+	g.deploysCDK()
+}
+
+// deploysCDK deploys the stack to moto, which the CDK finds at an address of its
+// own: behind a proxy it would not speak to it.
+func (g *guide) deploysCDK() {
+	g.t.Helper()
+	cloud := startMoto(g.t, "moto_server")
+	g.env = append(g.env, "AWS_ENDPOINT_URL="+cloud, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
+		// Where moto looks for templates: it takes no other host for S3's.
+		"AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION="+strings.Replace(cloud, "127.0.0.1", "localhost", 1))
+	// Moto updates no stack that has a parameter of SSM's, nor by a change set.
+	g.write("app.js", strings.NewReplacer(
+		"{ App, ", "{ App, DefaultStackSynthesizer, ",
+		"'Orders')", "'Orders', { synthesizer: new DefaultStackSynthesizer({ generateBootstrapVersionRule: false }) })",
+	).Replace(g.read("app.js")))
+	deploy := func() string { return g.sh("npx cdk deploy --method direct --require-approval never") }
+	aws := filepath.Join(setting(g.t, "LAYERBUILD_TEST_TOOLS"), "bin/aws")
+	const unchanged = "Orders (no changes)"
+
+	g.sh("npx cdk bootstrap aws://123456789012/us-east-1")
+	deploy()
+	g.publishedCDK(aws)
+	g.disturb("cdk.out")
+	if text := deploy(); !strings.Contains(text, unchanged) {
+		g.t.Errorf("touched, moved and with empty caches it is deployed again:\n%s", text)
+	}
+	g.sh("npm install --prefix functions/orders --save-exact ms@2.1.0")
+	if text := deploy(); strings.Contains(text, unchanged) || !strings.Contains(text, "UPDATE_COMPLETE") {
+		g.t.Errorf("another pin is not deployed:\n%s", text)
+	}
+	// Moto, other than CloudFormation, publishes nothing where a stack is updated.
+	for _, l := range g.assembled().layers(g.t) {
+		g.sh(aws + " s3 cp --quiet s3://cdk-hnb659fds-assets-123456789012-us-east-1/" + l.Content.S3Key + " uploaded.zip && cmp uploaded.zip cdk.out/asset." + l.Content.S3Key)
+	}
+}
+
+// publishedCDK wants a layer version of each archive, by moto's own names.
+func (g *guide) publishedCDK(aws string) {
+	g.t.Helper()
+	var got, want []string
+	for name := range strings.FieldsSeq(g.sh(aws + " lambda list-layers --query 'Layers[].LayerName' --output text")) {
+		sum, err := base64.StdEncoding.DecodeString(strings.TrimSpace(
+			g.sh(aws + " lambda get-layer-version --version-number 1 --query Content.CodeSha256 --output text --layer-name " + name)))
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		got = append(got, hex.EncodeToString(sum))
+	}
+	for _, e := range g.index() {
+		want = append(want, e.SHA256)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if len(want) == 0 || !slices.Equal(got, want) {
+		g.t.Errorf("published are %v, built %v", got, want)
+	}
 }

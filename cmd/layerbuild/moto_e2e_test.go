@@ -30,11 +30,21 @@ type cloud struct {
 
 func startCloud(t *testing.T) *cloud {
 	t.Helper()
-	venv := filepath.Join(setting(t, "LAYERBUILD_TEST_TOOLS"), "venv-moto")
-	found, err := filepath.Glob(filepath.Join(venv, "lib/python3*/site-packages/moto/moto_proxy/ca.crt"))
+	found, err := filepath.Glob(filepath.Join(moto(t), "lib/python3*/site-packages/moto/moto_proxy/ca.crt"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("moto's certificate: %q, %v", found, err)
 	}
+	return &cloud{t: t, proxy: startMoto(t, "moto_proxy"), ca: found[0], cas: trusting(t, found[0])}
+}
+
+// moto is the folder that it is installed in.
+func moto(t *testing.T) string {
+	return filepath.Join(setting(t, "LAYERBUILD_TEST_TOOLS"), "venv-moto")
+}
+
+// startMoto starts one of moto's programs and returns its address.
+func startMoto(t *testing.T, program string) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +52,7 @@ func startCloud(t *testing.T) *cloud {
 	address := listener.Addr().String()
 	listener.Close()
 	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(filepath.Join(venv, "bin/moto_proxy"), "-p", port)
+	cmd := exec.Command(filepath.Join(moto(t), "bin", program), "-p", port)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -58,10 +68,10 @@ func startCloud(t *testing.T) *cloud {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
-			return &cloud{t: t, proxy: "http://" + address, ca: found[0], cas: trusting(t, found[0])}
+			return "http://" + address
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("moto does not answer: %v\n%s", err, &log)
+			t.Fatalf("%s does not answer: %v\n%s", program, err, &log)
 		}
 	}
 }
