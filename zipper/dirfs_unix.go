@@ -3,7 +3,6 @@
 package zipper
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -16,7 +15,8 @@ import (
 
 // readDir lists a folder, sorted. Unlike [os.ReadDir]'s, its entries know what
 // their Info says: the kernel is asked while the folder is open, by names and not
-// by paths, each of whose elements it would have to look up.
+// by paths, each of whose elements it would have to look up. Where it does not say
+// of all, entries are the standard library's: one that is left out may be unknown.
 func readDir(name string) ([]fs.DirEntry, error) {
 	f, fd, err := openDir(name)
 	if err != nil {
@@ -29,15 +29,12 @@ func readDir(name string) ([]fs.DirEntry, error) {
 	}
 	slices.Sort(names)
 	infos := make([]fileInfo, len(names))
-	list := make([]fs.DirEntry, 0, len(names))
+	list := make([]fs.DirEntry, len(names))
 	for i, base := range names {
-		switch infos[i], err = statAt(fd, name, base); {
-		case errors.Is(err, fs.ErrNotExist): // since it was listed
-		case err != nil:
-			return nil, err
-		default:
-			list = append(list, &infos[i])
+		if infos[i], err = statAt(fd, base); err != nil {
+			return os.ReadDir(name)
 		}
+		list[i] = &infos[i]
 	}
 	return list, nil
 }
@@ -70,11 +67,11 @@ func (i *fileInfo) Type() fs.FileMode          { return i.mode.Type() }
 func (i *fileInfo) Info() (fs.FileInfo, error) { return i, nil }
 
 // statAt asks for a file of an open folder, and follows no link.
-func statAt(dir int, dirName, name string) (fileInfo, error) {
+func statAt(dir int, name string) (fileInfo, error) {
 	var st unix.Stat_t
 	_, err := retry(func() (int, error) { return 0, unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
-		return fileInfo{}, &fs.PathError{Op: "lstat", Path: dirName + "/" + name, Err: err}
+		return fileInfo{}, err
 	}
 	return fileInfo{name, st.Size, modeOf(uint32(st.Mode)), st.Mtim}, nil
 }
